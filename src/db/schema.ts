@@ -1,0 +1,2 @@
+// Every table of every module, for drizzle-kit alone: it compares this file with migrations/.
+export * from '../modules/tenancy/schema.ts'
