@@ -1,4 +1,4 @@
-import { boolean, index, jsonb, pgTable, primaryKey, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
+import { index, jsonb, pgTable, primaryKey, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
 import type { PolicyOverrides, Role } from './tenancy.ts'
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 })
@@ -42,7 +42,6 @@ export const repos = pgTable(
     id: text('id').notNull(),
     canonicalRemote: text('canonical_remote'),
     rootSha: text('root_sha'),
-    verified: boolean('verified').notNull().default(false),
     boundAt: at('bound_at').notNull(),
   },
   (t) => [
