@@ -8,36 +8,36 @@
  * The package is not a dependency: the table changes only when we choose to move to another version of Unicode, which
  * means recomputing every stored key.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 const packageFolder = process.argv[2]
 if (packageFolder === undefined) throw new Error('usage: generate-case-fold.ts <folder of @unicode/unicode-x.y.z>')
 
-async function readFolds<T>(status: 'C' | 'F'): Promise<[number, T][]> {
+/** Code point → the code points of its fold, in order: status C has one, status F two or three. */
+async function readFolds(status: 'C' | 'F'): Promise<[number, number[]][]> {
   const file = join(packageFolder ?? '', 'Case_Folding', status, 'code-points.mjs')
-  const module = (await import(pathToFileURL(file).href)) as { default: Map<number, T> }
-  return [...module.default].sort(([a], [b]) => a - b)
+  const { default: folds }: { default: Map<number, number | number[]> } = await import(pathToFileURL(file).href)
+  return [...folds].map(([from, to]): [number, number[]] => [from, [to].flat()]).sort(([a], [b]) => a - b)
 }
 
 /** Neighbours with the same distance to their folds, one or two apart, become one run. */
-function toRuns(folds: [number, number][]): number[][] {
+function toRuns(folds: [number, number[]][]): number[][] {
   const runs: { first: number; last: number; step: number; delta: number }[] = []
-  for (const [from, to] of folds) {
+  for (const [from, [to = from]] of folds) {
     const run = runs.at(-1)
     const step = run === undefined ? 0 : from - run.last
-    const extends_ = run?.delta === to - from && (run.first === run.last ? step <= 2 : step === run.step)
-    if (run !== undefined && extends_) Object.assign(run, { last: from, step })
+    const fits = run?.delta === to - from && (run.first === run.last ? step <= 2 : step === run.step)
+    if (run !== undefined && fits) Object.assign(run, { last: from, step })
     else runs.push({ first: from, last: from, step: 1, delta: to - from })
   }
   return runs.map(({ first, last, step, delta }) => [first, last, step, delta])
 }
 
-const { version } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8')) as { version: string }
-const unicode = /unicode-(\d+\.\d+\.\d+)/u.exec(packageFolder)?.[1] ?? version
-const runs = toRuns(await readFolds<number>('C'))
-const expansions = (await readFolds<number[]>('F')).map(([from, to]) => [from, to[0], to[1], to[2] ?? 0])
+const unicode = /unicode-(\d+\.\d+\.\d+)/u.exec(packageFolder)?.[1]
+const runs = toRuns(await readFolds('C'))
+const expansions = (await readFolds('F')).map(([from, [first, second, third = 0]]) => [from, first, second, third])
 
 writeFileSync(
   new URL('../src/modules/claim/case-fold-table.ts', import.meta.url),
