@@ -7,6 +7,8 @@ import type { Orm, Tx } from './client.ts'
  * before the wait.
  */
 export async function databaseNow(tx: Orm | Tx): Promise<Date> {
-  const rows = await tx.execute<{ ms: string }>(sql`select (extract(epoch from clock_timestamp()) * 1000)::bigint as ms`)
+  const rows = await tx.execute<{ ms: string }>(
+    sql`select (extract(epoch from clock_timestamp()) * 1000)::bigint as ms`,
+  )
   return new Date(Number(rows[0]?.ms))
 }

@@ -63,7 +63,8 @@ export async function verifyChain(
       previous = genesisHash(named)
     }
     const hash = eventHash(previous, event)
-    if (hash.toString('hex') !== event.hash) return broken('the hash does not follow from the event before and this one')
+    if (hash.toString('hex') !== event.hash)
+      return broken('the hash does not follow from the event before and this one')
     previous = hash
     count += 1
   }

@@ -36,7 +36,8 @@ export async function positionOf(ws: WorkspaceTx, stateHash: string): Promise<nu
   const parsed = parseStateHash(stateHash)
   if (parsed === null || parsed.seq > ws.state.seq) throw new AppError('STATE_HASH_UNKNOWN')
   const hash = parsed.seq === 0 ? genesisHash(ws.workspaceId) : await hashAt(ws, parsed.seq)
-  if (hash === undefined || !hash.toString('hex').startsWith(parsed.hashPrefix)) throw new AppError('STATE_HASH_UNKNOWN')
+  if (hash === undefined || !hash.toString('hex').startsWith(parsed.hashPrefix))
+    throw new AppError('STATE_HASH_UNKNOWN')
   return parsed.seq
 }
 

@@ -137,7 +137,11 @@ export async function readEvents(
 async function lockWorkspace(tx: Tx, workspaceId: string, types: TypeTable): Promise<Change> {
   const here = eq(journals.workspaceId, workspaceId)
   const [, rows] = await Promise.all([
-    tx.select({ one: sql`1` }).from(journals).where(here).for('update'),
+    tx
+      .select({ one: sql`1` })
+      .from(journals)
+      .where(here)
+      .for('update'),
     tx
       .select({
         head: journals,

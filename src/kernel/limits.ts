@@ -5,6 +5,8 @@
 export const LIMITS = {
   /** Bodies of POST /api/mcp: 200 paths of 1 KiB and a 64 KiB value fit many times over. */
   mcpBodyBytes: 1024 * 1024,
+  /** Bodies of REST routes: one value of the key-value store, and its envelope. */
+  restBodyBytes: 80 * 1024,
   /** Nesting of a JSON body, checked before parsing: 5 million brackets keep JSON.parse busy for 3 s. */
   jsonDepth: 32,
 

@@ -10,7 +10,12 @@ const HIDDEN =
 /** Untrusted text made safe to show: hidden characters removed, lone surrogates replaced, cut to `maxChars`. */
 export function cleanText(text: string, maxChars: number): string {
   const clean = text.toWellFormed().replace(HIDDEN, '').trim()
-  return clean.length <= maxChars ? clean : `${clean.slice(0, maxChars - 1).toWellFormed().replace(/\ufffd$/u, '')}…`
+  return clean.length <= maxChars
+    ? clean
+    : `${clean
+        .slice(0, maxChars - 1)
+        .toWellFormed()
+        .replace(/\ufffd$/u, '')}…`
 }
 
 /** The same on one line: names, branches, reasons. */

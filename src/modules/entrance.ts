@@ -184,14 +184,18 @@ function repoIdentity(input: JoinInput): RepoIdentity {
   const { remote, rootSha } = input.gitContext
   const identity = { canonicalRemote: canonicalRemote(remote), rootSha: rootSha ?? null }
   if (identity.canonicalRemote !== null || identity.rootSha !== null) return identity
-  throw new AppError('INVALID_INPUT', 'The repository has no remote that others can reach; its first commit is needed.', {
-    details: {
-      issues: [
-        {
-          path: 'gitContext.rootSha',
-          message: 'required when remote is empty or local: the first line of `git rev-list --max-parents=0 HEAD`',
-        },
-      ],
+  throw new AppError(
+    'INVALID_INPUT',
+    'The repository has no remote that others can reach; its first commit is needed.',
+    {
+      details: {
+        issues: [
+          {
+            path: 'gitContext.rootSha',
+            message: 'required when remote is empty or local: the first line of `git rev-list --max-parents=0 HEAD`',
+          },
+        ],
+      },
     },
-  })
+  )
 }

@@ -28,7 +28,15 @@ export const optionalAgentId = { agentId: agentId.optional() }
 
 export const stateHash = z.string().min(1).max(64)
 
-export const paths = z.array(z.string().min(1).max(LIMITS.pathBytes * 2)).min(1).max(LIMITS.pathsPerClaim)
+export const paths = z
+  .array(
+    z
+      .string()
+      .min(1)
+      .max(LIMITS.pathBytes * 2),
+  )
+  .min(1)
+  .max(LIMITS.pathsPerClaim)
 
 export const sha = z
   .string()

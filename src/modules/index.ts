@@ -22,7 +22,6 @@ export const endSession: EndSession = async (ws, ended, reason, actor) => {
 }
 
 /** What time does: leases lapse before idle sessions end, so that a lapsed claim is on record as lapsed. */
-export const expire: readonly Expire[] = modules.toReversed().flatMap((module) => {
-  const step = module.expire
-  return step === undefined ? [] : [(ws) => step(ws, endSession)]
-})
+export const expire: readonly Expire[] = modules
+  .toReversed()
+  .map((module) => async (ws) => (await module.expire?.(ws, endSession)) ?? null)

@@ -16,6 +16,9 @@ export const claimAcquired = defineEvent<
 >('claim.acquired', { teamState: true, subject })
 
 /** `reason`: completed, handoff or scope_change from the holder; session_ended when it ended with its session. */
-export const claimReleased = defineEvent<ClaimPayload & { reason: string }>('claim.released', { teamState: true, subject })
+export const claimReleased = defineEvent<ClaimPayload & { reason: string }>('claim.released', {
+  teamState: true,
+  subject,
+})
 
 export const claimExpired = defineEvent<ClaimPayload>('claim.expired', { teamState: true, subject })

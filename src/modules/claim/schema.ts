@@ -25,8 +25,12 @@ export const claims = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.workspaceId, t.id] }),
-    index('claims_live_by_session').on(t.workspaceId, t.sessionId).where(sql`ended_at is null`),
-    index('claims_live_by_expiry').on(t.workspaceId, t.expiresAt).where(sql`ended_at is null`),
+    index('claims_live_by_session')
+      .on(t.workspaceId, t.sessionId)
+      .where(sql`ended_at is null`),
+    index('claims_live_by_expiry')
+      .on(t.workspaceId, t.expiresAt)
+      .where(sql`ended_at is null`),
   ],
 )
 

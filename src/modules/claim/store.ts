@@ -43,7 +43,10 @@ export async function rivalsOf(
     sql`${prefix} = any(${textArray(ancestors)})`,
     ...ranges.map(({ from, to }) => sql`(${prefix} >= ${from} and ${prefix} < ${to})`),
   ]
-  const rows = await tx.selectDistinct({ id: claimPaths.claimId }).from(claimPaths).where(and(inRepo, or(...probes)))
+  const rows = await tx
+    .selectDistinct({ id: claimPaths.claimId })
+    .from(claimPaths)
+    .where(and(inRepo, or(...probes)))
   if (rows.length === 0) return []
   const ids = rows.map((row) => row.id)
   return heldClaims(tx, request.workspaceId, and(inArray(claims.id, ids), ne(claims.sessionId, request.sessionId)))
@@ -150,7 +153,8 @@ async function withPatterns(tx: Tx, workspaceId: string, rows: readonly ClaimRow
     .where(and(eq(claimPaths.workspaceId, workspaceId), inArray(claimPaths.claimId, ids)))
     .orderBy(asc(claimPaths.ordinal))
   const byClaim = new Map<string, PathPattern[]>(ids.map((id) => [id, []]))
-  for (const { claimId, display, kind, key, prefix } of paths) byClaim.get(claimId)?.push({ display, kind, key, prefix })
+  for (const { claimId, display, kind, key, prefix } of paths)
+    byClaim.get(claimId)?.push({ display, kind, key, prefix })
   return rows.map((row) => ({ ...row, patterns: byClaim.get(row.id) ?? [] }))
 }
 

@@ -55,22 +55,19 @@ export const claimScope = callTool({
     const rivals = await rivalsOf(ws.tx, scope)
     const decision = decideClaim({ ...scope, mode: input.mode }, call.claims, rivals, ws.now)
     const ttlSeconds = grantedTtl(input.ttlSeconds, call.member.policy.claimTtlSeconds)
-    switch (decision.kind) {
-      case 'renew':
-        return { claim: claimAnswer(renew(call, decision.claim, ttlSeconds)), renewed: true }
-      case 'conflict':
-        throw scopeConflict(decision.conflicts, decision.free)
-      case 'grant': {
-        await checkExpected(ws, {
-          expected: input.expectedStateHash,
-          mode: call.member.policy.casMode,
-          touches: (event) => touchesPaths(call, event, patterns),
-        })
-        if (call.claims.length >= LIMITS.claimsPerSession) throw new AppError('CLAIM_LIMIT')
-        const claim = grant(call, { patterns, mode: input.mode, ttlSeconds, reason: input.reason ?? '' })
-        return { claim: claimAnswer(claim), renewed: false }
-      }
+    if (decision.kind === 'renew') {
+      return { claim: claimAnswer(renew(call, decision.claim, ttlSeconds)), renewed: true }
     }
+    // Before a stale position: it says more.
+    if (decision.kind === 'conflict') throw scopeConflict(decision.conflicts, decision.free)
+    await checkExpected(ws, {
+      expected: input.expectedStateHash,
+      mode: call.member.policy.casMode,
+      touches: (event) => touchesPaths(call, event, patterns),
+    })
+    if (call.claims.length >= LIMITS.claimsPerSession) throw new AppError('CLAIM_LIMIT')
+    const claim = grant(call, { patterns, mode: input.mode, ttlSeconds, reason: input.reason ?? '' })
+    return { claim: claimAnswer(claim), renewed: false }
   },
 })
 

@@ -5,7 +5,14 @@ type SessionPayload = { readonly sessionId: string; readonly agentId: string }
 const subject = ({ sessionId }: SessionPayload): Subject => ({ sessionId })
 
 export const sessionJoined = defineEvent<
-  SessionPayload & { userId: string; toolName: string; repoId: string; branch: string; headSha: string; resumed: boolean }
+  SessionPayload & {
+    userId: string
+    toolName: string
+    repoId: string
+    branch: string
+    headSha: string
+    resumed: boolean
+  }
 >('session.joined', { teamState: true, subject })
 
 /** A live session reconnected: nothing changed for the team. */
@@ -14,4 +21,7 @@ export const sessionResumed = defineEvent<SessionPayload & { branch: string; hea
   subject,
 })
 
-export const sessionEnded = defineEvent<SessionPayload & { reason: string }>('session.ended', { teamState: true, subject })
+export const sessionEnded = defineEvent<SessionPayload & { reason: string }>('session.ended', {
+  teamState: true,
+  subject,
+})

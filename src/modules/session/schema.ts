@@ -28,7 +28,11 @@ export const sessions = pgTable(
   (t) => [
     primaryKey({ columns: [t.workspaceId, t.id] }),
     uniqueIndex('sessions_by_agent_id').on(t.workspaceId, t.agentId),
-    index('sessions_live_by_grant').on(t.grantId).where(sql`ended_at is null`),
-    index('sessions_live').on(t.workspaceId, t.lastSeenAt).where(sql`ended_at is null`),
+    index('sessions_live_by_grant')
+      .on(t.grantId)
+      .where(sql`ended_at is null`),
+    index('sessions_live')
+      .on(t.workspaceId, t.lastSeenAt)
+      .where(sql`ended_at is null`),
   ],
 )

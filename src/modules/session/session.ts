@@ -80,7 +80,8 @@ export function decideJoin(
 ): JoinDecision {
   if (request.agentId === undefined) return { kind: 'create', agentId: freshId }
   if (named === null) return { kind: 'create', agentId: request.agentId }
-  if (named.userId !== request.userId) throw new AppError('AGENT_TAKEN', undefined, { details: { agentId: request.agentId } })
+  if (named.userId !== request.userId)
+    throw new AppError('AGENT_TAKEN', undefined, { details: { agentId: request.agentId } })
   return { kind: 'resume' }
 }
 

@@ -34,7 +34,10 @@ function agentView(session: NamedSession) {
  * One page of the team: agents first, then claims, as many as fit into LIMITS.answerBytes. The cursor says how many
  * entries were shown already; entries that come or go between pages move the stateHash, which tells the reader.
  */
-export async function teamPage(call: Call, query: { paths: readonly string[] | undefined; cursor: string | undefined }) {
+export async function teamPage(
+  call: Call,
+  query: { paths: readonly string[] | undefined; cursor: string | undefined },
+) {
   const { ws } = call
   const [sessions, claims] = await Promise.all([liveSessions(ws.tx, ws.workspaceId), liveClaims(ws.tx, ws.workspaceId)])
   const filter = query.paths === undefined ? null : parsePatterns(query.paths)
@@ -43,7 +46,9 @@ export async function teamPage(call: Call, query: { paths: readonly string[] | u
   const shownSessions =
     filter === null
       ? sessions
-      : sessions.filter(({ id, state }) => holders.has(id) || touches((state?.footprint ?? []).map(parsePattern), filter))
+      : sessions.filter(
+          ({ id, state }) => holders.has(id) || touches((state?.footprint ?? []).map(parsePattern), filter),
+        )
 
   const agents = shownSessions.map(agentView)
   const activeClaims = shownClaims.map((claim: HeldClaim) => claimView(claim, ws.now, call.session.id))

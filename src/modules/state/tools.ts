@@ -108,14 +108,20 @@ function checkFootprint(call: Call, raw: readonly string[]): string[] {
   if (raw.length === 0) return []
   const run = call.run
   if (run !== null && !INTENTS[run.intentId].editable) {
-    throw new AppError('INTENT_DISALLOWS_WRITE', 'The declared intent does not edit files: the footprint must be empty.', {
-      details: { intentId: run.intentId },
-    })
+    throw new AppError(
+      'INTENT_DISALLOWS_WRITE',
+      'The declared intent does not edit files: the footprint must be empty.',
+      {
+        details: { intentId: run.intentId },
+      },
+    )
   }
   const footprint = parsePatterns(raw)
   const missing = outsideClaims(footprint, call.claims, call.ws.now)
   if (missing.length > 0) {
-    throw new AppError('FOOTPRINT_OUTSIDE_CLAIM', undefined, { details: { missing: missing.map((path) => path.display) } })
+    throw new AppError('FOOTPRINT_OUTSIDE_CLAIM', undefined, {
+      details: { missing: missing.map((path) => path.display) },
+    })
   }
   return footprint.map((path) => path.display)
 }

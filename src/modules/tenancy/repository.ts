@@ -77,7 +77,10 @@ function target(membership: Membership, identity: RepoIdentity): JoinTarget {
 
 function repoMismatch(memberships: readonly Membership[]): AppError {
   const boundRepos = memberships.flatMap((m) =>
-    m.repos.map((repo) => ({ workspaceId: m.workspaceId, repo: repo.canonicalRemote ?? `first commit ${repo.rootSha}` })),
+    m.repos.map((repo) => ({
+      workspaceId: m.workspaceId,
+      repo: repo.canonicalRemote ?? `first commit ${repo.rootSha}`,
+    })),
   )
   return new AppError('REPO_MISMATCH', undefined, { details: { boundRepos: boundRepos.slice(0, 20) } })
 }

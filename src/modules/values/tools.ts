@@ -43,7 +43,9 @@ export const readValues = callTool({
     const found =
       keys === undefined
         ? await valuesByPrefix(ws.tx, ws.workspaceId, prefix ?? '', after, LIMITS.valuesPerCall + 1)
-        : (await valuesByKeys(ws.tx, ws.workspaceId, keys)).filter((value) => after === null || compareBytes(value.key, after) > 0)
+        : (await valuesByKeys(ws.tx, ws.workspaceId, keys)).filter(
+            (value) => after === null || compareBytes(value.key, after) > 0,
+          )
     const page: ReturnType<typeof valueView>[] = []
     let size = 0
     for (const value of found.slice(0, LIMITS.valuesPerCall)) {

@@ -23,6 +23,8 @@ export const runs = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.workspaceId, t.id] }),
-    uniqueIndex('runs_live_by_session').on(t.workspaceId, t.sessionId).where(sql`ended_at is null`),
+    uniqueIndex('runs_live_by_session')
+      .on(t.workspaceId, t.sessionId)
+      .where(sql`ended_at is null`),
   ],
 )

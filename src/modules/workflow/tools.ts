@@ -73,7 +73,9 @@ async function checkTarget(call: Call, targetAgentId: string): Promise<void> {
   if ((await sessionByAgentId(call.ws.tx, call.ws.workspaceId, targetAgentId)) !== null) return
   throw new AppError('INVALID_INPUT', undefined, {
     details: {
-      issues: [{ path: 'targetAgentId', message: 'no agent of this workspace has this agentId; read_team_state lists them' }],
+      issues: [
+        { path: 'targetAgentId', message: 'no agent of this workspace has this agentId; read_team_state lists them' },
+      ],
     },
   })
 }
@@ -93,7 +95,11 @@ function stepsOf(intentId: IntentId) {
   return [
     READ,
     { tool: 'claim_scope', when: 'before editing', why: 'nobody else can edit these paths meanwhile' },
-    { tool: 'update_my_state', when: 'after the claim and at checkpoints', why: 'the team sees your plan and progress' },
+    {
+      tool: 'update_my_state',
+      when: 'after the claim and at checkpoints',
+      why: 'the team sees your plan and progress',
+    },
     { tool: 'release_scope', when: 'when finished', why: 'others can go on with these paths at once' },
   ]
 }
