@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { chown, open, readFile, rename, rm, symlink } from 'node:fs/promises'
+import { chown, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { z } from 'zod'
 import { EmbeddedPostgresError, errorCode } from './errors.ts'
-import { type Layout, privateDirectory } from './layout.ts'
+import { type Layout, linkHome } from './layout.ts'
 import type { Native } from './native.ts'
 import { runProgram } from './processes.ts'
 
@@ -37,7 +37,7 @@ export async function ensureCluster(layout: Layout, native: Native, durable: boo
   if (layout.clusterExists) await assertSameMajor(layout.cluster, native.major)
   const credentials = await ensureCredentials(layout)
   if (!layout.clusterExists) await createCluster(layout, native, credentials, staging, durable)
-  if (layout.home !== layout.dataDir) await ensureLink(layout)
+  if (layout.home !== layout.dataDir) await linkHome(layout)
   return credentials
 }
 
@@ -49,10 +49,14 @@ async function createCluster(
   durable: boolean,
 ): Promise<void> {
   const { account } = layout
-  await privateDirectory(staging, account)
   const [fresh, passwordFile] = [join(staging, 'data'), join(staging, 'password')]
+  await mkdir(staging, { mode: 0o700 })
   await writeDurably(passwordFile, credentials.superuser)
-  if (account !== undefined) await chown(passwordFile, account.uid, account.gid)
+  if (account !== undefined) {
+    // The directory last: root must not write by name where the other account could have put a link.
+    await chown(passwordFile, account.uid, account.gid)
+    await chown(staging, account.uid, account.gid)
+  }
   const args = ['-D', fresh, '-U', 'postgres', `--pwfile=${passwordFile}`, '--auth=scram-sha-256']
   args.push('--encoding=UTF8', '--locale=C', '--no-instructions')
   // One syncfs(2) instead of about a thousand fsyncs: 30 ms instead of 120 ms here, and seconds on a slow disk.
@@ -98,14 +102,6 @@ async function ensureCredentials(layout: Layout): Promise<Credentials> {
   await rename(`${path}.new`, path)
   await syncDirectory(layout.home)
   return credentials
-}
-
-async function ensureLink(layout: Layout): Promise<void> {
-  try {
-    await symlink(layout.cluster, join(layout.dataDir, 'postgres'))
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error
-  }
 }
 
 /** Hexadecimal, so that it can stand in an SQL literal. 256 bits. */
