@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, readFile, readlink, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import postgres from 'postgres'
 import { expect, onTestFinished } from 'vitest'
 import {
@@ -79,17 +80,25 @@ export async function startInProcess(
   account: { uid?: number; gid?: number } = {},
 ): Promise<ServerProcess> {
   killPostmasterAfterwards(dataDir)
-  const script = new URL('embedded-server.ts', import.meta.url).pathname
-  const argument = JSON.stringify({ dataDir, settings: FAST, ...options })
-  const child = spawn(process.execPath, ['--import', 'tsx', script, argument], {
-    ...account,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  onTestFinished(() => kill(child))
+  const child = spawnServer({ dataDir, settings: FAST, ...options }, account)
   for await (const line of createInterface({ input: child.stdout })) {
     return { child, report: JSON.parse(line) }
   }
   throw new Error('the server process ended without a report')
+}
+
+/** Starts in a process of its own and does not wait. Killed with the test. */
+export function spawnServer(
+  options: Omit<EmbeddedPostgresOptions, 'log'>,
+  account: { uid?: number; gid?: number } = {},
+): ChildProcessByStdio<null, Readable, null> {
+  const script = new URL('embedded-server.ts', import.meta.url).pathname
+  const child = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify(options)], {
+    ...account,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  onTestFinished(() => kill(child))
+  return child
 }
 
 export async function kill(child: ChildProcess): Promise<void> {

@@ -22,6 +22,10 @@ describe('the binaries', () => {
     expect(await readdir(join(base, 'a'))).not.toContain('native')
   })
 
+  test('are asked for by name on a platform that has none', () => {
+    expect(() => installedNativeDir('aix', 'ppc64')).toThrow(/not installed for aix-ppc64[^]*DATABASE_URL/)
+  })
+
   test('are used where they are when everybody can reach them', async () => {
     const dataDir = join(await temporaryDirectory(), 'data')
     await start(dataDir)
@@ -34,7 +38,7 @@ const ordinaryUser = { uid: 65_534, gid: 65_534 }
 // Only root can become another user or be locked out by its own choice of one.
 describe.runIf(isRoot)('started as root', () => {
   test('keeps the cluster in the data directory, run by another user, who cannot read the passwords', async () => {
-    const dataDir = join(await temporaryDirectory(), '.orkestrate')
+    const dataDir = join(await temporaryDirectory(), 'not', 'there', 'yet')
     const { postmasterPid } = await start(dataDir)
     const cluster = await lstat(join(dataDir, 'postgres'))
     expect(cluster.isDirectory()).toBe(true)
@@ -67,6 +71,19 @@ describe.runIf(isRoot)('started as root', () => {
     const moved = { ...options, nativeDir: join(closed, 'moved', 'package', 'native') }
     const third = await start(join(closed, 'moved', '.orkestrate'), moved)
     expect(await connect(third.connection)`select answer from kept`).toEqual([{ answer: 42 }])
+  })
+
+  test('does not share the database with a copy of the project', async () => {
+    const base = await temporaryDirectory()
+    const closed = join(base, 'root')
+    await mkdir(closed, { mode: 0o700 })
+    const options = { systemDir: join(base, 'system') }
+    await (await start(join(closed, 'data'), options)).stop()
+    await cp(join(closed, 'data'), join(closed, 'copy'), { recursive: true, verbatimSymlinks: true })
+    await expect(start(join(closed, 'copy'), options)).rejects.toThrow(/looks like a copy/)
+    await rm(join(closed, 'copy', 'postgres'))
+    const [original, copy] = [await start(join(closed, 'data'), options), await start(join(closed, 'copy'), options)]
+    expect(copy.connection.host).not.toBe(original.connection.host)
   })
 
   test('says what to do when no place will do', async () => {

@@ -13,6 +13,7 @@ import {
   kill,
   quiet,
   recordedPostmaster,
+  spawnServer,
   start,
   startInProcess,
   temporaryDirectory,
@@ -71,11 +72,17 @@ describe('a first start', () => {
 
   test('that was killed within initdb is begun anew and leaves nothing behind', async () => {
     const dataDir = await dataDirectory()
-    await mkdir(join(dataDir, 'postgres.init', 'data', 'base'), { recursive: true })
-    await writeFile(join(dataDir, 'postgres.init', 'data', 'PG_VERSION'), '18\n')
+    const killed = spawnServer({ dataDir, settings: FAST })
+    const entries = (): Promise<string[]> => readdir(dataDir, { recursive: true }).catch(() => [])
+    await expect
+      .poll(entries, { timeout: 20_000, interval: 5 })
+      .toContainEqual(expect.stringMatching(/init-.*PG_VERSION/))
+    await kill(killed)
+    expect(await entries()).not.toContain('postgres')
+
     const sql = connect((await start(dataDir)).connection)
     expect(await sql`select 1 as one`).toEqual([{ one: 1 }])
-    expect(await readdir(dataDir)).not.toContain('postgres.init')
+    expect((await entries()).filter((name) => name.includes('init-'))).toEqual([])
   })
 
   test('works where the socket path would be too long for the operating system', async () => {

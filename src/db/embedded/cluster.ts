@@ -1,15 +1,18 @@
 import { randomBytes } from 'node:crypto'
-import { chown, open, readFile, rename, rm, symlink } from 'node:fs/promises'
+import { chown, mkdtemp, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { z } from 'zod'
 import { EmbeddedPostgresError, errorCode } from './errors.ts'
-import { type Layout, privateDirectory } from './layout.ts'
+import { type Layout, linkHome } from './layout.ts'
 import type { Native } from './native.ts'
 import { runProgram } from './processes.ts'
 
 /** The role and the database of the application. */
 export const APPLICATION = 'orkestrate'
+
+/** Prefix. A directory of its own for each attempt: an initdb that outlived its server must not write into ours. */
+const STAGING = 'postgres.init-'
 
 /** Passwords of the two roles; kept in `home/credentials.json`, mode 0600. */
 export type Credentials = z.infer<typeof Credentials>
@@ -32,12 +35,13 @@ export interface Endpoint {
  * @throws EmbeddedPostgresError when the existing cluster is of another major version, or initdb fails (with its output).
  */
 export async function ensureCluster(layout: Layout, native: Native, durable: boolean): Promise<Credentials> {
-  const staging = join(layout.home, 'postgres.init')
-  await rm(staging, { recursive: true, force: true })
+  for (const name of await readdir(layout.home)) {
+    if (name.startsWith(STAGING)) await removeTree(join(layout.home, name))
+  }
   if (layout.clusterExists) await assertSameMajor(layout.cluster, native.major)
   const credentials = await ensureCredentials(layout)
-  if (!layout.clusterExists) await createCluster(layout, native, credentials, staging, durable)
-  if (layout.home !== layout.dataDir) await ensureLink(layout)
+  if (!layout.clusterExists) await createCluster(layout, native, credentials, durable)
+  if (layout.home !== layout.dataDir) await linkHome(layout)
   return credentials
 }
 
@@ -45,14 +49,17 @@ async function createCluster(
   layout: Layout,
   native: Native,
   credentials: Credentials,
-  staging: string,
   durable: boolean,
 ): Promise<void> {
   const { account } = layout
-  await privateDirectory(staging, account)
+  const staging = await mkdtemp(join(layout.home, STAGING))
   const [fresh, passwordFile] = [join(staging, 'data'), join(staging, 'password')]
   await writeDurably(passwordFile, credentials.superuser)
-  if (account !== undefined) await chown(passwordFile, account.uid, account.gid)
+  if (account !== undefined) {
+    // The directory last: root must not write by name where the other account could have put a link.
+    await chown(passwordFile, account.uid, account.gid)
+    await chown(staging, account.uid, account.gid)
+  }
   const args = ['-D', fresh, '-U', 'postgres', `--pwfile=${passwordFile}`, '--auth=scram-sha-256']
   args.push('--encoding=UTF8', '--locale=C', '--no-instructions')
   // One syncfs(2) instead of about a thousand fsyncs: 30 ms instead of 120 ms here, and seconds on a slow disk.
@@ -62,7 +69,12 @@ async function createCluster(
   if (code !== 0) throw new EmbeddedPostgresError(`initdb failed in ${layout.home}:\n${output}`)
   await rename(fresh, layout.cluster)
   await syncDirectory(layout.home)
-  await rm(staging, { recursive: true, force: true })
+  await removeTree(staging)
+}
+
+/** With retries: an initdb that outlived a kill -9 of its server may still be adding files. */
+async function removeTree(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
 }
 
 async function assertSameMajor(cluster: string, major: string): Promise<void> {
@@ -98,14 +110,6 @@ async function ensureCredentials(layout: Layout): Promise<Credentials> {
   await rename(`${path}.new`, path)
   await syncDirectory(layout.home)
   return credentials
-}
-
-async function ensureLink(layout: Layout): Promise<void> {
-  try {
-    await symlink(layout.cluster, join(layout.dataDir, 'postgres'))
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error
-  }
 }
 
 /** Hexadecimal, so that it can stand in an SQL literal. 256 bits. */

@@ -20,7 +20,7 @@
  * What happens when something dies:
  * - our process, by a signal it can handle: the caller calls `stop()`, a fast stop (about 20 ms).
  * - our process, by kill -9: the postmaster goes on, and the next start adopts it (with the settings it was started with).
- * - the postmaster: it is started again, at the same place, within about 0.4 s, crash recovery included; clients have only
+ * - the postmaster: it is started again, at the same place, within about 0.2 s, crash recovery included; clients have only
  *   to reconnect. Acknowledged commits are there, since fsync and synchronous_commit are on.
  * - the machine: as after a crash of any PostgreSQL. An interrupted first start leaves nothing half-made.
  */
@@ -87,6 +87,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   log_timezone: 'UTC',
   log_line_prefix: '%m [%p] %u@%d ',
   log_checkpoints: 'off',
+  // After a crash one syncfs(2) instead of an fsync of each of a thousand files: 20 ms instead of 200-370 ms here.
+  ...(process.platform === 'linux' && { recovery_init_sync_method: 'syncfs' }),
 }
 
 const WATCH_MS = 100

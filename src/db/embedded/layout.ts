@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { chmod, chown, lstat, mkdir, readlink, stat } from 'node:fs/promises'
+import { chmod, lchown, lstat, mkdir, readlink, rename, rm, stat, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { type Account, obstacleFor, servingAccount } from './account.ts'
@@ -24,18 +24,17 @@ export interface Layout {
  * That is the data directory itself, except for root with a project under a directory closed to others (/root/app):
  * the account that PostgreSQL then runs as could not get there, and opening somebody's home is not ours to do. Then it
  * is `<systemDir>/<hash of the data directory's path>`, and `postgres` in the data directory becomes a symbolic link to
- * it (made by `createCluster`), which is followed from then on, so that the data is found after the project was moved.
+ * it (see `linkHome`), which is followed from then on, so that the data is found after the project was moved.
  *
  * @throws EmbeddedPostgresError when the account cannot reach an existing cluster, or no directory will do.
  */
 export async function locate(dataDir: string, systemDir: string): Promise<Layout> {
   const link = join(dataDir, 'postgres')
-  const entry = await ifExists(lstat(link))
-  const linked = entry?.isSymbolicLink() === true ? resolve(dataDir, await readlink(link)) : undefined
+  const linked = await linkAt(link)
   const systemHome = join(systemDir, shortHash(dataDir))
   const existing =
     (await clusterAt(linked ?? link)) ??
-    // Without the link, for it is made last (see `createCluster`) and may have been deleted with the data directory.
+    // Without the link, for it is made last, and may have been deleted with the data directory.
     (linked === undefined && process.getuid?.() === 0 ? await clusterAt(join(systemHome, 'postgres')) : undefined)
   if (linked !== undefined && existing === undefined) {
     throw new EmbeddedPostgresError(
@@ -45,6 +44,7 @@ export async function locate(dataDir: string, systemDir: string): Promise<Layout
   const account = await servingAccount(existing)
   const home = existing === undefined ? await newHome(dataDir, systemHome, account) : dirname(existing.path)
   if (existing !== undefined) await assertReachable(existing, account)
+  if (home !== dataDir) await assertOwn(dataDir, home)
   return {
     dataDir,
     home,
@@ -52,6 +52,42 @@ export async function locate(dataDir: string, systemDir: string): Promise<Layout
     clusterExists: existing !== undefined,
     logFile: join(dataDir, 'postgres.log'),
     account,
+  }
+}
+
+/**
+ * Ties a data directory and a home elsewhere to each other. The way back tells a data directory that was moved, which
+ * keeps its cluster, from a copy of it, which must not share the original's.
+ */
+export async function linkHome({ dataDir, home, cluster }: Layout): Promise<void> {
+  await replaceLink(cluster, join(dataDir, 'postgres'))
+  await replaceLink(dataDir, join(home, 'data-directory'))
+}
+
+async function replaceLink(target: string, path: string): Promise<void> {
+  if ((await linkAt(path)) === target) return
+  await rm(`${path}.new`, { force: true })
+  await symlink(target, `${path}.new`)
+  await rename(`${path}.new`, path)
+}
+
+async function assertOwn(dataDir: string, home: string): Promise<void> {
+  const owner = await linkAt(join(home, 'data-directory'))
+  if (owner === undefined || owner === dataDir) return
+  if ((await linkAt(join(owner, 'postgres'))) !== join(home, 'postgres')) return
+  throw new EmbeddedPostgresError(
+    `The database in ${home} belongs to the data directory ${owner}, not to ${dataDir}, which looks like a copy of it. ` +
+      `Remove ${join(dataDir, 'postgres')} to begin with an empty database, or set DATA_DIR.`,
+  )
+}
+
+/** Where the symbolic link at `path` points; undefined when there is none. */
+async function linkAt(path: string): Promise<string | undefined> {
+  try {
+    return resolve(dirname(path), await readlink(path))
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EINVAL', 'UNKNOWN'].includes(errorCode(error) ?? '')) return undefined
+    throw error
   }
 }
 
@@ -127,7 +163,7 @@ export async function privateDirectory(path: string, account: Account | undefine
   const me = process.getuid?.()
   let entry = await lstat(path)
   if (account !== undefined && entry.isDirectory() && entry.uid === me) {
-    await chown(path, account.uid, account.gid)
+    await lchown(path, account.uid, account.gid)
     entry = await lstat(path)
   }
   if (me === undefined) return

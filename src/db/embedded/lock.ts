@@ -43,7 +43,9 @@ export async function acquireDataDirectory(dataDir: string): Promise<DataDirecto
 }
 
 async function acquire(dataDir: string): Promise<DataDirectoryLock> {
-  if ((await mkdir(dataDir, { recursive: true, mode: 0o700 })) !== undefined) await chmod(dataDir, 0o700)
+  // Only the last directory is ours to close: missing ones above get the usual mode, so that others can pass them.
+  const created = await mkdir(dataDir, { recursive: true })
+  if (created !== undefined) await chmod(dataDir, 0o700)
   const canonical = await realpath(dataDir)
   const lockDir = join(canonical, 'server.lock')
   await mkdir(lockDir, { recursive: true, mode: 0o700 })

