@@ -31,6 +31,8 @@ export interface Database {
    * deadlock (at most 4 times), so `work` must have no effect outside the transaction.
    */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+  /** Resolves when the database answers and can be written to. */
+  ping(): Promise<void>
   /** The driver itself, for LISTEN and migrations inside db/ and journal/. */
   readonly sql: postgres.Sql
   close(): Promise<void>
@@ -71,6 +73,11 @@ export function connect(target: ConnectionTarget, overrides: Partial<DatabaseLim
   return {
     sql,
     query: (work) => bounded(limits, () => work(orm)),
+    ping: () =>
+      bounded(limits, async () => {
+        const rows = await sql<{ readOnly: boolean }[]>`select pg_is_in_recovery() as "readOnly"`
+        if (rows[0]?.readOnly !== false) throw new AppError('UNAVAILABLE')
+      }),
     transaction: (work) => retrying(() => bounded(limits, (progress) => runTransaction(orm, progress, work))),
     close: () => sql.end({ timeout: 5 }),
   }

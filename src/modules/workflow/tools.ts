@@ -51,8 +51,8 @@ export const identifyIntent = callTool({
     return {
       intentId,
       confidence,
-      alternatives,
-      reasons,
+      alternatives: alternatives.map((other) => ({ intentId: other.intentId, confidence: other.confidence })),
+      reasons: [...reasons],
       editable,
       steps: stepsOf(intentId),
       run: {
