@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
+import { stripVTControlCharacters } from 'node:util'
 
 export interface ChildOptions {
   readonly cwd: string
@@ -78,7 +79,6 @@ export async function runChild(
 
 /** The end of an output, without the control sequences of terminals. */
 export function tail(output: string, lines = 25): string {
-  // oxlint-disable-next-line no-control-regex -- escape sequences are control characters
-  const plain = output.replaceAll(/\u001B\[[0-9;?]*[A-Za-z]|\u001B\][^\u0007]*\u0007|\r/g, '')
+  const plain = stripVTControlCharacters(output).replaceAll('\r', '')
   return plain.trim().split('\n').slice(-lines).join('\n')
 }

@@ -1,41 +1,57 @@
-import { join } from 'node:path'
+import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import type { ScriptedBrowser } from '../support/browser.ts'
 import { startChild } from './child.ts'
 
 const PORT = 7300
 const READY_TIMEOUT_MS = 90_000
-const PROJECT = new URL('../..', import.meta.url).pathname
+const STOP_TIMEOUT_MS = 20_000
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
+
+const isReady = (): Promise<boolean> =>
+  fetch(`${ORIGIN}/readyz`).then(
+    (response) => response.ok,
+    () => false,
+  )
 
 /** Nothing else listens in the namespace, so that the server can have the address which the documentation shows. */
 export const ORIGIN = `http://localhost:${PORT}`
 export const MCP_URL = `${ORIGIN}/api/mcp`
 
-/** Starts the server with an empty database in `folder`, and waits until it can serve. */
-export async function startServer(entry: string, folder: string, logFile: string): Promise<void> {
-  const { PATH, HOME, TMPDIR } = process.env
-  const env = { PATH, HOME, ...(TMPDIR && { TMPDIR }), PORT: String(PORT), DATA_DIR: join(folder, 'data') }
-  const command = [process.execPath, '--import', 'tsx', entry]
-  const child = startChild(command, { cwd: PROJECT, env, logFile })
+export interface RunningServer {
+  /** Asks it to end. Throws unless it drains and ends well within {@link STOP_TIMEOUT_MS}. */
+  stop(): Promise<void>
+}
+
+/** Starts the server on an empty `dataFolder`, with defaults for all else, and waits until it can serve. */
+export async function startServer(entry: string, dataFolder: string, logFile: string): Promise<RunningServer> {
+  const { PATH, HOME } = process.env
+  const env = { PATH, HOME, PORT: String(PORT), DATA_DIR: dataFolder }
+  const child = startChild([process.execPath, '--import', 'tsx', entry], { cwd: PROJECT, env, logFile })
+  const ended = once(child, 'exit')
   const deadline = Date.now() + READY_TIMEOUT_MS
-  for (;;) {
-    const isReady = await fetch(`${ORIGIN}/readyz`).then(
-      (response) => response.ok,
-      () => false,
-    )
-    if (isReady) return
+  while (!(await isReady())) {
     if (child.exitCode !== null) throw new Error(`The server ended with ${child.exitCode}`)
     if (Date.now() > deadline) throw new Error(`The server was not ready within ${READY_TIMEOUT_MS} ms`)
     await delay(100)
   }
+  return {
+    async stop() {
+      child.kill('SIGTERM')
+      await Promise.race([ended, delay(STOP_TIMEOUT_MS, undefined, { ref: false })])
+      if (child.exitCode !== 0)
+        throw new Error(`The server ended with ${child.exitCode ?? child.signalCode ?? 'nothing'}`)
+    },
+  }
 }
 
-const Event = z.looseObject({ seq: z.number(), type: z.string(), actor: z.unknown(), payload: z.unknown() })
+const Event = z.looseObject({ seq: z.number(), type: z.string() })
 export type JournalEvent = z.infer<typeof Event>
 
-const Workspaces = z.looseObject({ workspaces: z.array(z.looseObject({ id: z.string(), name: z.string() })) })
-const EventPage = z.looseObject({ events: z.array(Event), nextAfter: z.number().nullish(), hasMore: z.boolean() })
+const Workspaces = z.looseObject({ workspaces: z.array(z.looseObject({ id: z.string() })) })
+const EventPage = z.looseObject({ events: z.array(Event), hasMore: z.boolean() })
 
 /** REST as the signed-in person's browser may read it. */
 async function getJson(browser: ScriptedBrowser, path: string): Promise<unknown> {
@@ -48,27 +64,29 @@ async function getJson(browser: ScriptedBrowser, path: string): Promise<unknown>
   return response.json()
 }
 
-export async function readWorkspaces(browser: ScriptedBrowser): Promise<{ id: string; name: string }[]> {
-  return Workspaces.parse(await getJson(browser, '/api/workspaces')).workspaces
+/** Ids of the person's workspaces. */
+export async function readWorkspaces(browser: ScriptedBrowser): Promise<string[]> {
+  return Workspaces.parse(await getJson(browser, '/api/workspaces')).workspaces.map(({ id }) => id)
 }
 
 /** The workspace's journal after position `after`, oldest first. */
-export async function readJournal(
-  browser: ScriptedBrowser,
-  workspaceId: string,
-  after: number,
-): Promise<JournalEvent[]> {
+export async function readJournal(browser: ScriptedBrowser, workspaceId: string, after = 0): Promise<JournalEvent[]> {
   const path = `/api/workspaces/${workspaceId}/events?after=${after}`
   const { events, hasMore } = EventPage.parse(await getJson(browser, path))
   const last = events.at(-1)
-  return hasMore && last ? [...events, ...(await readJournal(browser, workspaceId, last.seq))] : events
+  return hasMore && last ? events.concat(await readJournal(browser, workspaceId, last.seq)) : events
 }
 
 const Initialized = z.looseObject({ result: z.looseObject({ instructions: z.string() }) })
+const Listed = z.looseObject({
+  result: z.looseObject({ tools: z.array(z.looseObject({ name: z.string(), description: z.string() })) }),
+})
 
-/** The status that an access token gets at the MCP endpoint, and the server's instructions where it is good. */
-export async function callMcp(accessToken: string): Promise<{ status: number; instructions: string | undefined }> {
-  const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'probe', version: '1' } }
+async function callMcp(
+  accessToken: string,
+  method: string,
+  params: object,
+): Promise<{ status: number; json: unknown }> {
   const response = await fetch(MCP_URL, {
     method: 'POST',
     headers: {
@@ -76,10 +94,21 @@ export async function callMcp(accessToken: string): Promise<{ status: number; in
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
     },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params }),
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
   })
+  // The same object, whether it comes bare or as the one event of a stream.
   const body = await response.text()
-  const json = body.slice(body.indexOf('{'), body.lastIndexOf('}') + 1)
-  const instructions = response.ok ? Initialized.parse(JSON.parse(json)).result.instructions : undefined
-  return { status: response.status, instructions }
+  return { status: response.status, json: JSON.parse(body.slice(body.indexOf('{'), body.lastIndexOf('}') + 1)) }
+}
+
+/** What an access token gets at the MCP endpoint; with a good one, what the server says about itself. */
+export async function probeMcp(
+  accessToken: string,
+): Promise<{ status: number; instructions: string; descriptions: ReadonlyMap<string, string> }> {
+  const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'probe', version: '1' } }
+  const { status, json } = await callMcp(accessToken, 'initialize', params)
+  if (status !== 200) return { status, instructions: '', descriptions: new Map() }
+  const { instructions } = Initialized.parse(json).result
+  const { tools } = Listed.parse((await callMcp(accessToken, 'tools/list', {})).json).result
+  return { status, instructions, descriptions: new Map(tools.map(({ name, description }) => [name, description])) }
 }

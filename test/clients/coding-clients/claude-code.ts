@@ -4,7 +4,9 @@ import type { CodingClient } from './coding-client.ts'
 
 export const claudeCode: CodingClient = {
   name: 'Claude Code',
-  toolFamily: 'claude-code',
+  folder: 'claude-code',
+  agentId: /^claude-code-[a-z0-9]{4}$/,
+  consentName: /Claude Code/,
   dialect: anthropic,
   prepare() {
     // Everything is said by environment variables and flags.

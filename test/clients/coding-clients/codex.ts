@@ -20,7 +20,9 @@ wire_api = "responses"
 
 export const codex: CodingClient = {
   name: 'Codex',
-  toolFamily: 'codex',
+  folder: 'codex',
+  agentId: /^codex-[a-z0-9]{4}$/,
+  consentName: /Codex/,
   dialect: responses,
   prepare({ home, modelUrl }) {
     mkdirSync(join(home, '.codex'), { recursive: true })

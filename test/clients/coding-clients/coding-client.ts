@@ -11,8 +11,12 @@ export interface Place {
 /** A real coding agent: its own commands, and how its output and files are to be read. */
 export interface CodingClient {
   readonly name: string
-  /** The family in the agentId that the server gives its sessions. */
-  readonly toolFamily: string
+  /** Where it lives in the run's folder. */
+  readonly folder: string
+  /** The agentIds that the server gives its sessions: the tool's family and four base32 characters. */
+  readonly agentId: RegExp
+  /** How it names itself to the person who is asked for consent. */
+  readonly consentName: RegExp
   readonly dialect: Dialect
   /** Settings that the person has before Orkestrate: the model, permissions, no telemetry and no updates. */
   prepare(place: Place): void

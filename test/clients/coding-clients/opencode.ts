@@ -22,7 +22,9 @@ const config = (modelUrl: string): object => ({
 
 export const openCode: CodingClient = {
   name: 'OpenCode',
-  toolFamily: 'opencode',
+  folder: 'opencode',
+  agentId: /^opencode-[a-z0-9]{4}$/,
+  consentName: /OpenCode/,
   dialect: chatCompletions,
   prepare({ home, modelUrl }) {
     const folder = join(home, '.config', 'opencode')

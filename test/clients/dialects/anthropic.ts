@@ -35,6 +35,13 @@ const textOf = (content: z.infer<typeof Content> | undefined): string =>
 function read(body: unknown): Shown {
   const { system, messages, tools = [] } = Body.parse(body)
   const blocks = messages.flatMap(({ content }) => blocksOf(content))
+  const prose = [system, ...messages.map(({ content }) => content)].map(textOf).join('\n')
+  const deferred = prose.matchAll(new RegExp(`^${PREFIX}(\\w+)$`, 'gm'))
+  const loaded = tools.filter(({ name }) => name.startsWith(PREFIX))
+  const descriptions = new Map([
+    ...[...deferred].map(([, tool = '']) => [tool, ''] as const),
+    ...loaded.map(({ name, description = '' }) => [name.slice(PREFIX.length), description] as const),
+  ])
   const names = new Map(
     blocks.flatMap((block) => {
       const { data } = ToolUse.safeParse(block)
@@ -42,11 +49,9 @@ function read(body: unknown): Shown {
     }),
   )
   return {
-    prose: [system, ...messages.map(({ content }) => content)].map(textOf).join('\n'),
+    prose,
     hasTools: tools.length > 0,
-    tools: tools
-      .filter(({ name }) => name.startsWith(PREFIX))
-      .map(({ name, description = '' }) => ({ tool: name.slice(PREFIX.length), description })),
+    tools: [...descriptions].map(([tool, description]) => ({ tool, description })),
     results: blocks.flatMap((block) => {
       const { data } = ToolResult.safeParse(block)
       const tool = data && names.get(data.tool_use_id)
