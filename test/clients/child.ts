@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { stripVTControlCharacters } from 'node:util'
 
 export interface ChildOptions {
@@ -14,13 +16,15 @@ export interface ChildResult {
   readonly output: string
 }
 
+const PIPES_TIMEOUT_MS = 2_000
+
 const groups = new Set<number>()
 
-function endGroup(child: ChildProcess): void {
-  if (child.pid === undefined) return
-  groups.delete(child.pid)
+function endGroup({ pid }: Pick<ChildProcess, 'pid'>): void {
+  if (pid === undefined) return
+  groups.delete(pid)
   try {
-    process.kill(-child.pid, 'SIGKILL')
+    process.kill(-pid, 'SIGKILL')
   } catch {
     // The whole group has ended by itself.
   }
@@ -28,14 +32,7 @@ function endGroup(child: ChildProcess): void {
 
 /** Ends every process group that is still there; for the end of the run and for signals. */
 export function endAllChildren(): void {
-  for (const pid of groups) {
-    try {
-      process.kill(-pid, 'SIGKILL')
-    } catch {
-      // The whole group has ended by itself.
-    }
-  }
-  groups.clear()
+  for (const pid of groups) endGroup({ pid })
 }
 
 /** Starts a program in a process group of its own, with both its outputs in `logFile`. */
@@ -65,15 +62,15 @@ export async function runChild(
   child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk))
   child.stderr?.on('data', (chunk: Buffer) => chunks.push(chunk))
   const timer = setTimeout(() => endGroup(child), options.timeoutMs)
+  child.once('exit', () => endGroup(child))
   try {
-    const exitCode = await new Promise<number | null>((resolve, reject) => {
-      child.once('error', reject)
-      child.once('exit', resolve)
-    })
-    return { exitCode, output: Buffer.concat(chunks).toString('utf8') }
+    // After 'close' all output is in. A daemon that left the group may keep a pipe open: it must not keep us.
+    const closed = once(child, 'close')
+    await once(child, 'exit')
+    await Promise.race([closed, delay(PIPES_TIMEOUT_MS, undefined, { ref: false })])
+    return { exitCode: child.exitCode, output: Buffer.concat(chunks).toString('utf8') }
   } finally {
     clearTimeout(timer)
-    endGroup(child)
   }
 }
 

@@ -58,7 +58,7 @@ export function installClients(): string | undefined {
   ]
   for (const { program, args, cwd } of steps) {
     const { status, error, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8' })
-    if (status !== 0) return `\`${program} ${args[0]}\` failed: ${error?.message ?? stderr.trim().slice(-500)}`
+    if (status !== 0) return `\`${program} ${args[0]}\` failed: ${error?.message ?? stderr.trim().slice(0, 300)}`
   }
   writeFileSync(join(cwd, DONE), '')
   return undefined

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import type { ScriptedBrowser } from '../support/browser.ts'
-import { startChild } from './child.ts'
+import { startChild, tail } from './child.ts'
 
 const PORT = 7300
 const READY_TIMEOUT_MS = 90_000
@@ -33,8 +34,9 @@ export async function startServer(entry: string, dataFolder: string, logFile: st
   const ended = once(child, 'exit')
   const deadline = Date.now() + READY_TIMEOUT_MS
   while (!(await isReady())) {
-    if (child.exitCode !== null) throw new Error(`The server ended with ${child.exitCode}`)
-    if (Date.now() > deadline) throw new Error(`The server was not ready within ${READY_TIMEOUT_MS} ms`)
+    if (child.exitCode !== null || Date.now() > deadline) {
+      throw new Error(`The server is not ready, but has printed:\n${tail(readFileSync(logFile, 'utf8'))}`)
+    }
     await delay(100)
   }
   return {
