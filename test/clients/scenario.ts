@@ -30,7 +30,8 @@ const ADA: Person = { email: 'ada@example.test', name: 'Ada Lovelace', password:
 const CONNECTIONS_MAX = 10
 
 const squash = (words: string): string => words.replaceAll(/\s+/g, ' ')
-const mentions = (event: JournalEvent, id: string): boolean => JSON.stringify(event).includes(id)
+const typesBy = (events: readonly JournalEvent[], agentId: string): string[] =>
+  events.filter(({ actor }) => actor.agentId === agentId).map(({ type }) => type)
 
 /** Adding and logging in. Codex logs in while adding, and once more when told to: each login is a grant of its own. */
 async function connect(report: Report, desktop: Desktop, { client, browser, run }: Station): Promise<void> {
@@ -89,7 +90,7 @@ async function workAlone(report: Report, station: Station): Promise<void> {
     const workspaces = await readWorkspaces(browser)
     assert.deepEqual(workspaces, [turn.workspaceId], 'all clients of one person and repository meet in one workspace')
     const events = await readJournal(browser, turn.workspaceId)
-    const own = events.filter((event) => mentions(event, turn.agentId)).map(({ type }) => type)
+    const own = typesBy(events, turn.agentId)
     const changes = own.filter((type) => RECORDED.includes(type))
     assert.deepEqual(changes, RECORDED, `recorded: ${own.join(', ')}`)
     assert.match(turn.agentId, client.agentId)
@@ -118,7 +119,7 @@ async function collide(report: Report, station: Station, holder: { agentId: stri
     assert.ok(words.includes(holder.agentId), `the holder ${holder.agentId} is not named: ${words}`)
     assert.ok(words.includes(ADA.name), `the holder's person is not named: ${words}`)
     const events = await readJournal(station.browser, turn.workspaceId)
-    const own = events.filter((event) => mentions(event, turn.agentId)).map(({ type }) => type)
+    const own = typesBy(events, turn.agentId)
     assert.ok(!own.includes('claim.acquired'), `a refusal changes nothing, but recorded: ${own.join(', ')}`)
   })
 }
@@ -180,7 +181,7 @@ async function runParts(report: Report, desktop: Desktop, stations: readonly Sta
   await report.step(first.client.name, 'blocks nobody once it is disconnected', async () => {
     const [workspaceId = ''] = await readWorkspaces(first.browser)
     const events = await readJournal(first.browser, workspaceId)
-    assert.equal(events.findLast((event) => mentions(event, claimId))?.type, 'claim.released')
+    assert.equal(events.findLast(({ payload }) => payload.claimId === claimId)?.type, 'claim.released')
   })
 }
 

@@ -49,7 +49,12 @@ export async function startServer(entry: string, dataFolder: string, logFile: st
   }
 }
 
-const Event = z.looseObject({ seq: z.number(), type: z.string() })
+const Event = z.looseObject({
+  seq: z.number(),
+  type: z.string(),
+  actor: z.looseObject({ agentId: z.string().optional() }),
+  payload: z.looseObject({ claimId: z.string().optional() }),
+})
 export type JournalEvent = z.infer<typeof Event>
 
 const Workspaces = z.looseObject({ workspaces: z.array(z.looseObject({ id: z.string() })) })
