@@ -140,7 +140,7 @@ async function logOut(report: Report, station: Station): Promise<string> {
 
 /** For clients whose logout only forgets: the person ends every connection on the page that lists them. */
 async function revokeAll(browser: ScriptedBrowser): Promise<void> {
-  const isRevoke = /^(revoke|disconnect)/i
+  const isRevoke = /^(end|revoke|disconnect)\b/i
   let page = await browser.open(`${ORIGIN}/account/connections`)
   for (let count = 0; count < CONNECTIONS_MAX; count += 1) {
     const form = page.forms.find(({ buttons }) => buttons.some(({ label }) => isRevoke.test(label)))
