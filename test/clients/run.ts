@@ -27,8 +27,8 @@ const PROGRAMS = { git: 'git', script: 'bsdutils' }
 
 function obstacle(): string | undefined {
   for (const [program, debianPackage] of Object.entries(PROGRAMS)) {
-    if (spawnSync(program, ['--version']).error)
-      return `the program \`${program}\` is missing (Debian package ${debianPackage})`
+    const isMissing = spawnSync(program, ['--version']).error !== undefined
+    if (isMissing) return `the program \`${program}\` is missing (Debian package ${debianPackage})`
   }
   const problem = namespaceObstacle()
   if (problem !== undefined) return `no loopback-only network: ${problem}`

@@ -11,15 +11,15 @@ const READY_TIMEOUT_MS = 90_000
 const STOP_TIMEOUT_MS = 20_000
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 
+/** Nothing else listens in the namespace, so that the server can have the address which the documentation shows. */
+export const ORIGIN = `http://localhost:${PORT}`
+export const MCP_URL = `${ORIGIN}/api/mcp`
+
 const isReady = (): Promise<boolean> =>
   fetch(`${ORIGIN}/readyz`).then(
     (response) => response.ok,
     () => false,
   )
-
-/** Nothing else listens in the namespace, so that the server can have the address which the documentation shows. */
-export const ORIGIN = `http://localhost:${PORT}`
-export const MCP_URL = `${ORIGIN}/api/mcp`
 
 export interface RunningServer {
   /** Asks it to end. Throws unless it drains and ends well within {@link STOP_TIMEOUT_MS}. */
@@ -43,8 +43,8 @@ export async function startServer(entry: string, dataFolder: string, logFile: st
     async stop() {
       child.kill('SIGTERM')
       await Promise.race([ended, delay(STOP_TIMEOUT_MS, undefined, { ref: false })])
-      if (child.exitCode !== 0)
-        throw new Error(`The server ended with ${child.exitCode ?? child.signalCode ?? 'nothing'}`)
+      const outcome = child.exitCode ?? child.signalCode ?? 'nothing'
+      if (outcome !== 0) throw new Error(`The server ended with ${outcome}`)
     },
   }
 }
