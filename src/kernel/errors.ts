@@ -70,6 +70,12 @@ export const ERRORS = {
     'Another agent uses this agentId.',
     'Call join_workspace with another agentId, or leave it out to get a new one.',
   ),
+  SESSION_LIMIT: row(
+    409,
+    false,
+    'Too many live sessions share this sign-in.',
+    'Join with the agentId of one of your live sessions, or wait until idle ones end.',
+  ),
   WORKSPACE_NOT_FOUND: row(
     404,
     false,

@@ -1,0 +1,155 @@
+/**
+ * Fits the intent classifier: multinomial logistic regression with L2 over the named features, on the train split only,
+ * and a temperature from cross-validation. Deterministic: full batches, no random numbers.
+ *
+ *   npm run intents:fit            cross-validate, fit, write src/modules/workflow/weights.json
+ *   npm run intents:fit -- --dry   cross-validate and list the errors of the train split, write nothing
+ */
+
+import { writeFileSync } from 'node:fs'
+import { featuresOf } from '../src/modules/workflow/cues.ts'
+import { INTENT_IDS } from '../src/modules/workflow/intent.ts'
+import { CORPUS_FILE, readCorpus, type LabelledPrompt } from './intents-corpus.ts'
+
+const CLASSES = INTENT_IDS.length
+const FOLDS = 5
+/** The corpus was written in runs of similar prompts; a run stays in one fold, or the estimate would flatter. */
+const RUN_LENGTH = 10
+const MIN_COUNT = 2
+const L2 = Number(process.env['L2'] ?? 1.0)
+const ITERATIONS = 300
+
+interface Example {
+  readonly prompt: LabelledPrompt
+  readonly label: number
+  readonly features: readonly string[]
+}
+
+interface Model {
+  readonly index: ReadonlyMap<string, number>
+  /** One row of CLASSES weights per feature; the last row is the bias. */
+  readonly weights: Float64Array
+}
+
+const weightOf = (feature: string): number => {
+  const family = feature.slice(0, feature.indexOf(':'))
+  return family === 'word' || family === 'pair' || family === 'seq' ? Number(process.env['WF'] ?? 0.5) : 1
+}
+
+function scores(model: Model, features: readonly string[]): number[] {
+  const out = Array.from({ length: CLASSES }, (_, c) => model.weights[model.index.size * CLASSES + c] ?? 0)
+  for (const feature of features) {
+    const row = model.index.get(feature)
+    if (row === undefined) continue
+    for (let c = 0; c < CLASSES; c++)
+      out[c] = (out[c] ?? 0) + weightOf(feature) * (model.weights[row * CLASSES + c] ?? 0)
+  }
+  return out
+}
+
+function softmax(values: readonly number[], temperature = 1): number[] {
+  const top = Math.max(...values)
+  const powers = values.map((value) => Math.exp((value - top) / temperature))
+  const sum = powers.reduce((a, b) => a + b, 0)
+  return powers.map((power) => power / sum)
+}
+
+/** Adam on the full batch: the loss is convex, so every run ends in the same place. */
+function fit(examples: readonly Example[]): Model {
+  const counts = new Map<string, number>()
+  for (const { features } of examples) for (const f of features) counts.set(f, (counts.get(f) ?? 0) + 1)
+  const index = new Map([...counts].filter(([, n]) => n >= MIN_COUNT).map(([f], row) => [f, row]))
+  const size = (index.size + 1) * CLASSES
+  const weights = new Float64Array(size)
+  const first = new Float64Array(size)
+  const second = new Float64Array(size)
+  const model = { index, weights }
+  const rows = examples.map(({ features }) =>
+    features.flatMap((f) => {
+      const row = index.get(f)
+      return row === undefined ? [] : [[row, weightOf(f)] as const]
+    }),
+  )
+  for (let step = 1; step <= ITERATIONS; step++) {
+    const gradient = weights.map((w, i) => (i < index.size * CLASSES ? L2 * w : 0))
+    for (const [n, { label }] of examples.entries()) {
+      const z = Array.from({ length: CLASSES }, (_, c) => weights[index.size * CLASSES + c] ?? 0)
+      for (const [row, v] of rows[n] ?? [])
+        for (let c = 0; c < CLASSES; c++) z[c] = (z[c] ?? 0) + v * (weights[row * CLASSES + c] ?? 0)
+      const delta = softmax(z)
+      delta[label] = (delta[label] ?? 0) - 1
+      for (const [row, v] of [...(rows[n] ?? []), [index.size, 1] as const]) {
+        for (let c = 0; c < CLASSES; c++) {
+          const at = row * CLASSES + c
+          gradient[at] = (gradient[at] ?? 0) + v * (delta[c] ?? 0)
+        }
+      }
+    }
+    const rate = ((0.1 * Math.sqrt(1 - 0.999 ** step)) / (1 - 0.9 ** step)) * (1 - (0.9 * step) / ITERATIONS)
+    for (let i = 0; i < size; i++) {
+      const g = gradient[i] ?? 0
+      first[i] = 0.9 * (first[i] ?? 0) + 0.1 * g
+      second[i] = 0.999 * (second[i] ?? 0) + 0.001 * g * g
+      weights[i] = (weights[i] ?? 0) - (rate * (first[i] ?? 0)) / (Math.sqrt(second[i] ?? 0) + 1e-8)
+    }
+  }
+  return model
+}
+
+const argmax = (values: readonly number[]): number => values.indexOf(Math.max(...values))
+
+/** The scores that each example gets from a model which never saw its fold. */
+function heldOutScores(examples: readonly Example[]): number[][] {
+  const out: number[][] = []
+  const foldOf = (i: number): number => Math.floor(i / RUN_LENGTH) % FOLDS
+  for (let fold = 0; fold < FOLDS; fold++) {
+    const model = fit(examples.filter((_, i) => foldOf(i) !== fold))
+    for (const [i, example] of examples.entries()) if (foldOf(i) === fold) out[i] = scores(model, example.features)
+  }
+  return out
+}
+
+function negativeLogLikelihood(examples: readonly Example[], held: readonly number[][], temperature: number): number {
+  const losses = examples.map(({ label }, i) => -Math.log(softmax(held[i] ?? [], temperature)[label] ?? 1e-12))
+  return losses.reduce((a, b) => a + b, 0) / examples.length
+}
+
+const examples = readCorpus(CORPUS_FILE)
+  .filter(({ split }) => split === 'train')
+  .map((prompt) => ({ prompt, label: INTENT_IDS.indexOf(prompt.intent), features: [...featuresOf(prompt.prompt)] }))
+const held = heldOutScores(examples)
+const temperatures = Array.from({ length: 40 }, (_, i) => 0.3 + i * 0.05)
+const losses = temperatures.map((t) => negativeLogLikelihood(examples, held, t))
+const temperature = temperatures[losses.indexOf(Math.min(...losses))] ?? 1
+const wrong = examples.filter(({ label }, i) => argmax(held[i] ?? []) !== label)
+if (process.argv.includes('--dry')) {
+  for (const [i, { prompt, label }] of examples.entries()) {
+    const p = softmax(held[i] ?? [], temperature)
+    const guess = argmax(p)
+    if (guess !== label)
+      console.log(
+        `${prompt.intent} -> ${INTENT_IDS[guess]} ${p[guess]?.toFixed(2)}  ${JSON.stringify(prompt.prompt.slice(0, 140))}`,
+      )
+  }
+}
+console.log(
+  `cross-validated accuracy ${(1 - wrong.length / examples.length).toFixed(4)} on ${examples.length}, ` +
+    `temperature ${temperature.toFixed(2)}, log loss ${Math.min(...losses).toFixed(4)}`,
+)
+if (!process.argv.includes('--dry')) {
+  const model = fit(examples)
+  const rowOf = (row: number, scale: number): number[] =>
+    Array.from({ length: CLASSES }, (_, c) =>
+      Math.round((100 * scale * (model.weights[row * CLASSES + c] ?? 0)) / temperature),
+    )
+  const features = [...model.index]
+    .map(([name, row]) => [name, rowOf(row, weightOf(name))] as const)
+    .filter(([, row]) => Math.max(...row.map(Math.abs)) >= 4)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+  const lines = features.map(([name, row]) => `    ${JSON.stringify(name)}: [${row.join(', ')}]`)
+  writeFileSync(
+    new URL('../src/modules/workflow/weights.json', import.meta.url),
+    `{\n  "bias": [${rowOf(model.index.size, 1).join(', ')}],\n  "features": {\n${lines.join(',\n')}\n  }\n}\n`,
+  )
+  console.log(`${features.length} features written`)
+}

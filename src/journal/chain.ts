@@ -1,0 +1,72 @@
+import { canonicalJson, sha256, type Json } from '../kernel/canonical.ts'
+import type { Actor, ExportedEvent } from './event.ts'
+
+/** hash(0): what the first event of a workspace is chained to. */
+export function genesisHash(workspaceId: string): Buffer {
+  return sha256(`orkestrate:${workspaceId}`)
+}
+
+/**
+ * hash(n) = SHA-256(hash(n-1) as 32 raw bytes ‖ RFC 8785 JSON of { seq, type, at, actor, payload }), `at` in ISO 8601
+ * UTC with milliseconds. 6 µs for a claim of three paths (bench/chain.ts).
+ */
+export function eventHash(
+  previous: Uint8Array,
+  event: { seq: number; type: string; at: string; actor: Actor; payload: Json },
+): Buffer {
+  const { seq, type, at, actor, payload } = event
+  return sha256(previous, canonicalJson({ seq, type, at, actor: { ...actor }, payload }))
+}
+
+/** A place in the journal that a caller has seen. */
+export interface Position {
+  readonly seq: number
+  readonly hash: Uint8Array
+}
+
+/** `<seq>-<first 16 hex of the hash>`: the position of the last event that changed team state. */
+export function formatStateHash(position: Position): string {
+  return `${position.seq}-${Buffer.from(position.hash).toString('hex').slice(0, 16)}`
+}
+
+/** The two parts of a stateHash, or null for text that cannot be one. */
+export function parseStateHash(text: string): { seq: number; hashPrefix: string } | null {
+  const match = /^(0|[1-9]\d{0,14})-([0-9a-f]{16})$/u.exec(text)
+  if (match === null) return null
+  return { seq: Number(match[1]), hashPrefix: match[2] ?? '' }
+}
+
+/** What the verifier found: the chain holds up to `seq`, or the first event that does not fit and why. */
+export type Verdict =
+  | { readonly ok: true; readonly events: number; readonly hash: string }
+  | { readonly ok: false; readonly events: number; readonly seq: number; readonly reason: string }
+
+/**
+ * Checks an exported journal, event by event, from the first. The workspace's id is in the first event
+ * (`workspace.created`), so the export alone is enough.
+ */
+export async function verifyChain(
+  events: AsyncIterable<ExportedEvent> | Iterable<ExportedEvent>,
+  workspaceId?: string,
+): Promise<Verdict> {
+  let previous = workspaceId === undefined ? null : genesisHash(workspaceId)
+  let count = 0
+  for await (const event of events) {
+    const expectedSeq = count + 1
+    const broken = (reason: string): Verdict => ({ ok: false, events: count, seq: event.seq, reason })
+    if (event.seq !== expectedSeq) return broken(`expected seq ${expectedSeq}`)
+    if (previous === null) {
+      const named = event.payload['workspaceId']
+      if (event.type !== 'workspace.created' || typeof named !== 'string') {
+        return broken('the first event must be workspace.created and name its workspaceId')
+      }
+      previous = genesisHash(named)
+    }
+    const hash = eventHash(previous, event)
+    if (hash.toString('hex') !== event.hash)
+      return broken('the hash does not follow from the event before and this one')
+    previous = hash
+    count += 1
+  }
+  return { ok: true, events: count, hash: previous?.toString('hex') ?? '' }
+}

@@ -1,0 +1,286 @@
+import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import type { Database, Tx } from '../db/client.ts'
+import { AppError } from '../kernel/errors.ts'
+import type { JsonObject } from '../kernel/canonical.ts'
+import { eventHash, formatStateHash, genesisHash, type Position } from './chain.ts'
+import type { Actor, EventType, JournalEvent, Subject, TypedEvent } from './event.ts'
+import { events, journals } from './schema.ts'
+
+/**
+ * One change of one workspace, inside its transaction and under its lock.
+ *
+ * Nothing is written before `flush`: a decision appends events and registers writes, and a refusal throws them away
+ * with `discard`. So "a refusal has changed nothing" holds by construction, and a command costs one burst of writes.
+ */
+export interface WorkspaceTx {
+  readonly workspaceId: string
+  /** For reading. Writing goes through `write`. */
+  readonly tx: Tx
+  /** The database's clock, read after the lock was taken; never runs backwards within a workspace. */
+  readonly now: Date
+  /** Position of the last event that changed team state, appended ones included. */
+  readonly state: Position
+  readonly stateHash: string
+  /** The seq that the next appended event will have. */
+  readonly nextSeq: number
+  /** What an event is about, by its row in the type table; nothing for types this version does not know. */
+  subjectOf(event: JournalEvent): Subject
+  /** Appends to the journal. The event has its final seq and hash at once: nobody else can append meanwhile. */
+  append<P extends JsonObject>(type: TypedEvent<P>, payload: P, actor: Actor): JournalEvent
+  /** Registers a change of tables, to run with the events. */
+  write(work: (tx: Tx) => Promise<unknown>): void
+  /** Something will be due at `at`: the workspace is looked at then at the latest. */
+  dueAt(at: Date): void
+  /** Forgets what was appended and registered since the last flush. */
+  discard(): void
+  flush(): Promise<void>
+}
+
+/** Brings the tables up to the clock: what is due by `ws.now` ends, with its event. Returns the next moment, if any. */
+export type Expire = (ws: WorkspaceTx) => Promise<Date | null>
+
+/** Told after each commit that appended events, with the workspace's new head. Must not throw. */
+export type AfterCommit = (workspaceId: string, seq: number) => void
+
+export interface Journal {
+  /** Runs `work` under the workspace's lock; commits what it appended unless it throws. NOT_FOUND for no such workspace. */
+  change<T>(workspaceId: string, work: (ws: WorkspaceTx) => Promise<T>): Promise<T>
+  /**
+   * The same for a workspace that does not exist yet. `work` runs first in the transaction, finds out whether to create
+   * one (and may take locks), and gets `begin` to start the journal.
+   */
+  found<T>(work: (tx: Tx, begin: (workspaceId: string, now: Date) => Promise<WorkspaceTx>) => Promise<T>): Promise<T>
+  /** Events after a position, oldest first, at most `limit`. */
+  read(workspaceId: string, after: number, limit: number): Promise<JournalEvent[]>
+  /** The workspaces in which something is due by the database's clock. */
+  due(limit: number): Promise<string[]>
+}
+
+export function createJournal(deps: {
+  database: Database
+  eventTypes: readonly EventType[]
+  expire: readonly Expire[]
+  afterCommit: AfterCommit
+}): Journal {
+  const { database } = deps
+  const types: TypeTable = new Map(deps.eventTypes.map((type) => [type.name, type]))
+
+  async function committed<T>(run: (opened: Change[]) => Promise<T>): Promise<T> {
+    // A transaction may be run again after a serialization failure: `run` empties the list at each attempt.
+    const opened: Change[] = []
+    const result = await run(opened)
+    for (const change of opened) if (change.appended > 0) deps.afterCommit(change.workspaceId, change.head.seq)
+    return result
+  }
+
+  return {
+    change: (workspaceId, work) =>
+      committed((opened) =>
+        database.transaction(async (tx) => {
+          const change = await lockWorkspace(tx, workspaceId, types)
+          opened.splice(0, opened.length, change)
+          await expireDue(change, deps.expire)
+          const result = await work(change)
+          await change.flush()
+          return result
+        }),
+      ),
+
+    found: (work) =>
+      committed((opened) =>
+        database.transaction(async (tx) => {
+          opened.length = 0
+          const result = await work(tx, async (workspaceId, now) => {
+            const hash = genesisHash(workspaceId)
+            const head = { seq: 0, hash }
+            await tx.insert(journals).values({ workspaceId, seq: 0, hash, stateSeq: 0, stateHash: hash, clock: now })
+            const change = new Change(tx, types, workspaceId, now, head, head, null)
+            opened.push(change)
+            return change
+          })
+          for (const change of opened) await change.flush()
+          return result
+        }),
+      ),
+
+    read: (workspaceId, after, limit) => database.query((orm) => readEvents(orm, workspaceId, after, limit)),
+
+    due: (limit) =>
+      database.query(async (orm) => {
+        const rows = await orm
+          .select({ workspaceId: journals.workspaceId })
+          .from(journals)
+          .where(sql`${journals.nextDueAt} <= greatest(${journals.clock}, clock_timestamp())`)
+          .orderBy(asc(journals.nextDueAt))
+          .limit(limit)
+        return rows.map((row) => row.workspaceId)
+      }),
+  }
+}
+
+/** Events of a workspace after `after`, oldest first. */
+export async function readEvents(
+  orm: Pick<Tx, 'select'>,
+  workspaceId: string,
+  after: number,
+  limit: number,
+): Promise<JournalEvent[]> {
+  return orm
+    .select()
+    .from(events)
+    .where(and(eq(events.workspaceId, workspaceId), gt(events.seq, after)))
+    .orderBy(asc(events.seq))
+    .limit(limit)
+}
+
+/** Takes the lock in one statement and reads the clock in the next: read together, the clock is older than the wait. */
+async function lockWorkspace(tx: Tx, workspaceId: string, types: TypeTable): Promise<Change> {
+  const here = eq(journals.workspaceId, workspaceId)
+  const [, rows] = await Promise.all([
+    tx
+      .select({ one: sql`1` })
+      .from(journals)
+      .where(here)
+      .for('update'),
+    tx
+      .select({
+        head: journals,
+        nowMs: sql<string>`floor(extract(epoch from greatest(${journals.clock}, clock_timestamp())) * 1000)::bigint`,
+      })
+      .from(journals)
+      .where(here),
+  ])
+  const row = rows[0]
+  if (row === undefined) throw new AppError('NOT_FOUND')
+  const { seq, hash, stateSeq, stateHash, nextDueAt } = row.head
+  const now = new Date(Number(row.nowMs))
+  return new Change(tx, types, workspaceId, now, { seq, hash }, { seq: stateSeq, hash: stateHash }, nextDueAt)
+}
+
+async function expireDue(change: Change, expire: readonly Expire[]): Promise<void> {
+  if (change.nextDueAt === null || change.nextDueAt > change.now) return
+  change.nextDueAt = null
+  for (const step of expire) {
+    const next = await step(change)
+    if (next !== null) change.dueAt(next)
+    // Each step sees what the one before ended: a session that idles out takes its claims along.
+    await change.flush()
+  }
+  change.touch()
+  await change.flush()
+}
+
+type TypeTable = ReadonlyMap<string, EventType>
+
+class Change implements WorkspaceTx {
+  readonly workspaceId: string
+  readonly tx: Tx
+  readonly #types: TypeTable
+  readonly now: Date
+  head: Position
+  state: Position
+  nextDueAt: Date | null
+  /** Events written so far in this transaction. */
+  appended = 0
+  #pendingEvents: JournalEvent[] = []
+  #pendingWrites: ((tx: Tx) => Promise<unknown>)[] = []
+  #flushed: { head: Position; state: Position; nextDueAt: Date | null }
+  #headChanged = false
+
+  constructor(
+    tx: Tx,
+    types: TypeTable,
+    workspaceId: string,
+    now: Date,
+    head: Position,
+    state: Position,
+    nextDueAt: Date | null,
+  ) {
+    this.tx = tx
+    this.#types = types
+    this.workspaceId = workspaceId
+    this.now = now
+    this.head = head
+    this.state = state
+    this.nextDueAt = nextDueAt
+    this.#flushed = { head, state, nextDueAt }
+  }
+
+  get stateHash(): string {
+    return formatStateHash(this.state)
+  }
+
+  get nextSeq(): number {
+    return this.head.seq + 1
+  }
+
+  subjectOf(event: JournalEvent): Subject {
+    return this.#types.get(event.type)?.subject(event.payload) ?? {}
+  }
+
+  append<P extends JsonObject>(type: TypedEvent<P>, payload: P, actor: Actor): JournalEvent {
+    const seq = this.nextSeq
+    const body = { seq, type: type.name, at: this.now.toISOString(), actor, payload }
+    const hash = eventHash(this.head.hash, body)
+    const event = { ...body, at: this.now, teamState: type.teamState, hash }
+    this.head = { seq, hash }
+    if (type.teamState) this.state = this.head
+    this.#pendingEvents.push(event)
+    this.#headChanged = true
+    return event
+  }
+
+  write(work: (tx: Tx) => Promise<unknown>): void {
+    this.#pendingWrites.push(work)
+  }
+
+  dueAt(at: Date): void {
+    if (this.nextDueAt !== null && this.nextDueAt <= at) return
+    this.nextDueAt = at
+    this.#headChanged = true
+  }
+
+  /** The journal's row must be written even if nothing was appended: `nextDueAt` moved. */
+  touch(): void {
+    this.#headChanged = true
+  }
+
+  discard(): void {
+    this.head = this.#flushed.head
+    this.state = this.#flushed.state
+    this.nextDueAt = this.#flushed.nextDueAt
+    this.#pendingEvents = []
+    this.#pendingWrites = []
+    this.#headChanged = false
+  }
+
+  async flush(): Promise<void> {
+    const { workspaceId, tx } = this
+    const writes = this.#pendingWrites.map((work) => work(tx))
+    if (this.#pendingEvents.length > 0) {
+      writes.push(tx.insert(events).values(this.#pendingEvents.map((event) => ({ ...event, workspaceId }))))
+    }
+    if (this.#headChanged) {
+      writes.push(
+        tx
+          .update(journals)
+          .set({
+            seq: this.head.seq,
+            hash: Buffer.from(this.head.hash),
+            stateSeq: this.state.seq,
+            stateHash: Buffer.from(this.state.hash),
+            clock: this.now,
+            nextDueAt: this.nextDueAt,
+          })
+          .where(eq(journals.workspaceId, workspaceId)),
+      )
+    }
+    this.appended += this.#pendingEvents.length
+    this.#pendingEvents = []
+    this.#pendingWrites = []
+    this.#headChanged = false
+    this.#flushed = { head: this.head, state: this.state, nextDueAt: this.nextDueAt }
+    // Sent together, answered in order: one round trip.
+    await Promise.all(writes)
+  }
+}

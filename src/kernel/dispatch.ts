@@ -1,0 +1,161 @@
+import type { z } from 'zod'
+import { AppError, toAppError } from './errors.ts'
+import { newId } from './ids.ts'
+import type { Log } from './log.ts'
+import { nearest } from './nearest.ts'
+import type { Principal, Scope } from './principal.ts'
+import { isStorable } from './text.ts'
+import type { Tool } from './tool.ts'
+
+/** What every answer says beside its payload. */
+export interface Situation {
+  readonly phase: string
+  readonly nextRequiredTool: string | null
+  readonly nextStep: string
+  readonly allowedTools: readonly string[]
+  readonly stateHash: string | null
+  readonly alerts: readonly object[]
+}
+
+/** A success: the payload's fields, and where the caller stands. */
+export interface Success extends Omit<Situation, 'allowedTools'> {
+  readonly ok: true
+  readonly [field: string]: unknown
+}
+
+/** A refusal: nothing was changed, and this is what to do. */
+export interface Refusal extends Omit<Situation, 'nextStep'> {
+  readonly ok: false
+  readonly error: { readonly code: string; readonly message: string; readonly retryable: boolean } & Readonly<
+    Record<string, unknown>
+  >
+  readonly recovery: readonly string[]
+}
+
+export type Answer = Success | Refusal
+
+/** There is no such tool: the protocol's own error, not an answer. */
+export class UnknownToolError extends Error {
+  readonly nearest: string | null
+  constructor(name: string, known: readonly string[]) {
+    const near = nearest(name, known)
+    const hint = near === null ? `The tools are ${known.join(', ')}.` : `Did you mean ${near}?`
+    super(`There is no tool ${JSON.stringify(name.slice(0, 64))}. ${hint}`)
+    this.name = 'UnknownToolError'
+    this.nearest = near
+  }
+}
+
+export interface ToolRequest {
+  readonly principal: Principal
+  readonly agentId: string | undefined
+}
+
+/** What the product gives the dispatcher: the way in, the order of things, and what to say at the end. */
+export interface Conduct<Call> {
+  /** Opens the caller's workspace and runs `work` in it, for a session or for a join with its parsed input. */
+  enter<T>(request: ToolRequest, join: { input: unknown } | null, work: (call: Call) => Promise<T>): Promise<T>
+  /** Refuses, by throwing, what the caller's role or the workflow does not allow now. */
+  admit(call: Call, tool: Tool<Call>, input: unknown): void
+  /** After the handler, or after a refusal whose changes were dropped: moves the run and says where the caller stands. */
+  conclude(call: Call, tool: Tool<Call>, refusal: AppError | null): Situation
+  /** Where a caller stands who did not get in. */
+  outside(refusal: AppError): Situation
+  /** Drops what a handler registered before it refused. */
+  discard(call: Call): void
+}
+
+/** Old names that are still understood, unlisted. */
+const ALIASES: Readonly<Record<string, string>> = { release_claim: 'release_scope' }
+
+export type Dispatch = (principal: Principal, name: string, input: unknown) => Promise<Answer>
+
+/**
+ * The one way from a call to its answer: find the tool → parse → enter the workspace → admit → handle → conclude.
+ *
+ * Refusals are answers. @throws UnknownToolError; AppError UNAVAILABLE, since no answer can be had without the database.
+ */
+export function createDispatch<Call>(deps: {
+  tools: readonly Tool<Call>[]
+  conduct: Conduct<Call>
+  log: Log
+}): Dispatch {
+  const { conduct, log } = deps
+  const byName = new Map(deps.tools.map((tool) => [tool.name, tool]))
+
+  return async (principal, name, raw) => {
+    const tool = byName.get(Object.hasOwn(ALIASES, name) ? (ALIASES[name] ?? name) : name)
+    if (tool === undefined) throw new UnknownToolError(name, [...byName.keys()])
+    const parsed = parse(tool, raw)
+    const fault = missingScope(principal, tool) ?? (parsed.ok ? null : parsed.fault)
+    const input = parsed.ok ? parsed.input : undefined
+    try {
+      // A join that is refused already has no workspace to enter; any other refusal is told with the caller's phase.
+      if (tool.entry === 'join' && fault !== null) throw fault
+      const join = tool.entry === 'join' ? { input } : null
+      return await conduct.enter({ principal, agentId: agentIdOf(raw) }, join, async (call) => {
+        const outcome = await attempt(call, tool, input, fault)
+        if (!(outcome instanceof AppError)) return success(outcome, conduct.conclude(call, tool, null))
+        conduct.discard(call)
+        return refusal(outcome, conduct.conclude(call, tool, outcome))
+      })
+    } catch (thrown) {
+      const error = toAppError(thrown)
+      if (error.code === 'UNAVAILABLE') throw error
+      if (error.code !== 'INTERNAL') return refusal(error, conduct.outside(error))
+      const requestId = newId('req')
+      log.error({ err: thrown, tool: tool.name, requestId }, 'a tool call failed')
+      return refusal(new AppError('INTERNAL', undefined, { details: { requestId } }), conduct.outside(error))
+    }
+  }
+
+  async function attempt(call: Call, tool: Tool<Call>, input: unknown, fault: AppError | null): Promise<object> {
+    try {
+      if (fault !== null) throw fault
+      conduct.admit(call, tool, input)
+      return await tool.handle(call, input)
+    } catch (thrown) {
+      // Refusals are concluded inside the transaction, so that presence and alerts are kept; bugs roll it back.
+      if (thrown instanceof AppError && thrown.code !== 'UNAVAILABLE') return thrown
+      throw thrown
+    }
+  }
+}
+
+function missingScope(principal: Principal, tool: Pick<Tool, 'access'>): AppError | null {
+  const requiredScope: Scope = tool.access === 'read' ? 'mcp:read' : 'mcp:write'
+  if (principal.scopes.includes(requiredScope)) return null
+  return new AppError('FORBIDDEN_SCOPE', undefined, { details: { requiredScope } })
+}
+
+function parse(
+  tool: { input: z.ZodObject },
+  raw: unknown,
+): { ok: true; input: unknown } | { ok: false; fault: AppError } {
+  if (!isStorable(raw)) {
+    const issues = [{ path: '', message: 'text must be well-formed Unicode without NUL' }]
+    return { ok: false, fault: new AppError('INVALID_INPUT', undefined, { details: { issues } }) }
+  }
+  const parsed = tool.input.safeParse(raw ?? {})
+  if (parsed.success) return { ok: true, input: parsed.data }
+  const issues = parsed.error.issues.slice(0, 20).map(({ path, message }) => ({ path: path.join('.'), message }))
+  return { ok: false, fault: new AppError('INVALID_INPUT', undefined, { details: { issues } }) }
+}
+
+/** Looked at before parsing, so that a faulty call is still answered with its session's phase. */
+function agentIdOf(raw: unknown): string | undefined {
+  const named = typeof raw === 'object' && raw !== null && 'agentId' in raw ? raw.agentId : undefined
+  return typeof named === 'string' ? named : undefined
+}
+
+function success(payload: object, situation: Situation): Success {
+  const { allowedTools: _allowedTools, ...rest } = situation
+  return { ok: true, ...payload, ...rest }
+}
+
+function refusal(error: AppError, situation: Situation): Refusal {
+  const { nextStep: _nextStep, ...rest } = situation
+  const { code, message, retryable, retryAfterMs, details, recovery } = error
+  const facts = retryAfterMs === undefined ? details : { retryAfterMs, ...details }
+  return { ok: false, error: { code, message, retryable, ...facts }, recovery, ...rest }
+}

@@ -1,0 +1,53 @@
+import { index, jsonb, pgTable, primaryKey, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
+import type { PolicyOverrides, Role } from './tenancy.ts'
+
+const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 })
+
+/** People. How they prove who they are belongs to auth. */
+export const users = pgTable('users', {
+  id: text('id').primaryKey(),
+  email: text('email').notNull(),
+  name: text('name').notNull(),
+  /** Where join_workspace goes when the call names no workspace. */
+  activeWorkspaceId: text('active_workspace_id'),
+  createdAt: at('created_at').notNull(),
+})
+
+/** Rooms: the tenants. Every table of a tenant has workspace_id first in its primary key. */
+export const workspaces = pgTable('workspaces', {
+  id: text('id').primaryKey(),
+  name: text('name').notNull(),
+  policy: jsonb('policy').$type<PolicyOverrides>().notNull().default({}),
+  createdBy: text('created_by').notNull(),
+  createdAt: at('created_at').notNull(),
+  archivedAt: at('archived_at'),
+})
+
+export const members = pgTable(
+  'members',
+  {
+    workspaceId: text('workspace_id').notNull(),
+    userId: text('user_id').notNull(),
+    role: text('role').$type<Role>().notNull(),
+    joinedAt: at('joined_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.workspaceId, t.userId] }), index('members_by_user').on(t.userId)],
+)
+
+/** Repositories bound to a workspace: by canonical remote, or by the first commit where there is no remote. */
+export const repos = pgTable(
+  'repos',
+  {
+    workspaceId: text('workspace_id').notNull(),
+    id: text('id').notNull(),
+    canonicalRemote: text('canonical_remote'),
+    rootSha: text('root_sha'),
+    boundAt: at('bound_at').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.workspaceId, t.id] }),
+    uniqueIndex('repos_by_remote').on(t.workspaceId, t.canonicalRemote),
+    index('repos_of_remote').on(t.canonicalRemote),
+    index('repos_of_root').on(t.rootSha),
+  ],
+)

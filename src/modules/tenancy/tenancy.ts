@@ -1,0 +1,26 @@
+/** What a member may do; each role includes the ones after it. */
+export const ROLES = ['owner', 'admin', 'member', 'viewer'] as const
+export type Role = (typeof ROLES)[number]
+
+/** How compare-and-swap treats a stateHash that is an ancestor of the current one (docs/protocol.md). */
+export type CasMode = 'scoped' | 'strict'
+
+export interface Policy {
+  readonly claimTtlSeconds: { readonly default: number; readonly min: number; readonly max: number }
+  readonly casMode: CasMode
+  readonly sessionIdleSeconds: number
+}
+
+/** What a workspace set differently from DEFAULT_POLICY. */
+export type PolicyOverrides = Partial<Policy>
+
+export const DEFAULT_POLICY: Policy = {
+  claimTtlSeconds: { default: 900, min: 30, max: 3600 },
+  casMode: 'scoped',
+  sessionIdleSeconds: 1800,
+}
+
+/** The policy in force: the defaults where the workspace says nothing. */
+export function effectivePolicy(overrides: PolicyOverrides): Policy {
+  return { ...DEFAULT_POLICY, ...overrides }
+}

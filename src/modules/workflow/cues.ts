@@ -1,0 +1,372 @@
+/**
+ * The features of a prompt: short, named, countable facts about its grammar. The linear model in `classify.ts` weighs
+ * them; the names are what `reasons` are made of.
+ *
+ * A feature is `family:detail`. Families: `act` what a clause asks for (with `first`, `last` and pairs over the prompt),
+ * `no` what is forbidden, `ask` question form, `who` the role that another agent or person plays, `end` the speaker
+ * leaves, `bug` a fault is reported, `is` shape, `head` the words that open the first real clause, `word` and `seq`
+ * words and runs of word classes.
+ */
+
+import { AUXILIARIES, EDITING_WHEN_NEGATED, FILLERS, NOUNS, QUESTION_WORDS, STATES } from './lexicon.ts'
+import { isBoundary, PARTY, wordsOf, type Word } from './phrases.ts'
+
+const setOf = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/))
+
+const NOUN_CLASS: ReadonlyMap<string, string> = new Map(
+  Object.entries(NOUNS).flatMap(([name, list]) => list.map((noun) => [noun, name] as const)),
+)
+const STUCK: ReadonlySet<string> = new Set(STATES.stuck)
+const GONE: ReadonlySet<string> = new Set([...STATES.gone, 'gave_up', 'ran_out'])
+const MAKING = setOf(
+  'create write make do give draft prepare produce need want put_together come_up_with perform run get leave post build have work_out generate provide share present conduct develop write_up let',
+)
+const DEMONSTRATIVE = setOf('the a an my our your this that these those all it its every each some any')
+const PRONOUN_SUBJECT = setOf("i we you he she they it im we're were ive weve id youre theyre its")
+const ME = setOf('me us')
+const NEGATIONS = setOf('dont not never no without nothing cannot cant wont nor avoid doesnt didnt isnt arent shouldnt')
+const EVERYTHING = setOf(
+  'anything any nothing it yet code files file edits changes them stuff that this implementation implementing edit change thing',
+)
+const LEAVING = setOf('done_today log_off leave leaving finished vacation afk bye')
+const FUNCTION = setOf(
+  `to on with from for in at of by into as is are was were be been the a an my your our his her their this that these those it them i we you he
+  she they me us and or but if when while until before after not dont no without only just what why how where who which whose does do did
+  can could should will would have has let any all some yet so then than there im whats lets never nothing anything still done please
+  up out off over about between among next`,
+)
+const SUBORDINATORS = setOf(
+  'if when while because since until unless before after whenever as although though once so_that',
+)
+
+interface Clause {
+  readonly words: readonly Word[]
+  readonly end: string
+  readonly subordinate: boolean
+}
+
+/** Cuts at punctuation, and before "and"/"then"/"but" when a verb follows. */
+function clausesOf(words: readonly Word[]): Clause[] {
+  const out: Clause[] = []
+  let current: Word[] = []
+  const close = (end: string): void => {
+    const opener = current.find((word) => !FILLERS.has(word.text) || SUBORDINATORS.has(word.text))
+    if (current.length > 0) {
+      out.push({ words: current, end, subordinate: opener !== undefined && SUBORDINATORS.has(opener.text) })
+    }
+    current = []
+  }
+  for (const [at, word] of words.entries()) {
+    if (isBoundary(word.text)) close(word.text)
+    else {
+      if (startsClause(words, at) && current.length > 0) close('and')
+      current.push(word)
+    }
+  }
+  close('.')
+  return out
+}
+
+function startsClause(words: readonly Word[], at: number): boolean {
+  const text = words[at]?.text ?? ''
+  if (text === 'then' || text === 'but') return true
+  if (text === 'before' || text === 'after' || text === 'without') return words[at + 1]?.verb !== undefined
+  if (text !== 'and' && text !== 'or' && text !== 'so') return false
+  let next = at + 1
+  while (next < at + 4 && FILLERS.has(words[next]?.text ?? '')) next++
+  const follower = words[next]
+  if (follower === undefined) return false
+  if (NEGATIONS.has(follower.text) || follower.text === 'let') return true
+  return follower.verb !== undefined && follower.form === 'base' && words[next + 1] !== undefined
+}
+
+interface Head {
+  /** Position of the head verb in the clause; -1 without one. */
+  readonly at: number
+  readonly kind: 'command' | 'request' | 'question' | 'negated' | 'wish' | 'statement' | 'fragment'
+}
+
+/** Finds the verb that a clause asks for, past greetings, politeness, and forms like "could you", "I need you to". */
+function headOf(words: readonly Word[]): Head {
+  let at = 0
+  while (at < words.length && FILLERS.has(words[at]?.text ?? '')) at++
+  // "claude, …" is a boundary; "claude please add" and "codex fix this" address the reader as well.
+  if (words[at]?.text === PARTY && addressed(words, at)) at++
+  while (at < words.length && FILLERS.has(words[at]?.text ?? '')) at++
+  const text = (offset: number): string => words[at + offset]?.text ?? ''
+  if (at >= words.length) return { at: -1, kind: 'fragment' }
+  if (text(0) === 'lets' || (text(0) === 'let' && ME.has(text(1)))) return verbFrom(words, at + 1, 'command')
+  if (NEGATIONS.has(text(0)) || (text(0) === 'do' && text(1) === 'not')) return verbFrom(words, at + 1, 'negated')
+  if (text(0) === 'can_you') return verbFrom(words, at + 1, 'request')
+  if (
+    ['can', 'could', 'would', 'will', 'may', 'think'].includes(text(0)) &&
+    ['you', 'u', 'we', 'someone', 'ya'].includes(text(1))
+  ) {
+    return verbFrom(words, at + 2, text(1) === 'we' ? 'wish' : 'request')
+  }
+  if (text(0) === 'mind') return verbFrom(words, at + 1, 'request')
+  if (text(0) === 'how_implement') return { at: -1, kind: 'question' }
+  if (QUESTION_WORDS.has(text(0)) || text(0) === 'question') return { at: -1, kind: 'question' }
+  if (AUXILIARIES.has(text(0)) && text(0) !== 'have' && text(0) !== 'do') {
+    const possible = words.findIndex((word) => word.text === 'possible')
+    return possible >= 0 ? verbFrom(words, possible + 1, 'request') : { at: -1, kind: 'question' }
+  }
+  if (text(0) === 'do' && PRONOUN_SUBJECT.has(text(1))) return { at: -1, kind: 'question' }
+  if (text(0) === 'i' || text(0) === 'we' || text(0) === 'id' || text(0) === 'im') return wish(words, at)
+  if (text(0) === 'you' && ['should', 'must', 'need', 'have', 'will', 'can'].includes(text(1)))
+    return verbFrom(words, at + 2, 'wish')
+  const first = words[at]
+  if (first?.form === 'base' || (first?.verb !== undefined && first.form === undefined)) return { at, kind: 'command' }
+  if (first?.form === 'ing' && at === 0) return { at, kind: 'statement' }
+  // An unknown word before a determiner is a verb: "zap the cache".
+  if (DEMONSTRATIVE.has(text(1)) && !FUNCTION.has(text(0)) && !text(0).startsWith('<')) return { at, kind: 'command' }
+  return { at: -1, kind: PRONOUN_SUBJECT.has(text(0)) ? 'statement' : 'fragment' }
+}
+
+function addressed(words: readonly Word[], at: number): boolean {
+  const next = words[at + 1]
+  return (
+    at < 3 &&
+    next !== undefined &&
+    (FILLERS.has(next.text) || (next.verb !== undefined && next.form === 'base' && next.text !== 'left'))
+  )
+}
+
+/** "I want you to …", "I'd like to …", "we need …", "I was wondering if you could …". */
+function wish(words: readonly Word[], at: number): Head {
+  for (let next = at + 1; next < Math.min(words.length, at + 12); next++) {
+    const text = words[next]?.text ?? ''
+    const after = words[next + 1]?.text ?? ''
+    if ((text === 'could' || text === 'can') && after === 'you') return verbFrom(words, next + 2, 'request')
+    if (text === 'if' && after === 'you') return verbFrom(words, next + 3, 'request')
+    if (text === 'want' || text === 'need' || text === 'like' || text === 'love' || text === 'wanna') {
+      for (let to = next + 1; to <= next + 4; to++) {
+        if (words[to]?.text === 'to') return verbFrom(words, to + 1, 'wish')
+      }
+      return { at: next, kind: 'wish' }
+    }
+  }
+  return { at: -1, kind: 'statement' }
+}
+
+/** The next verb at or after a position, over adverbs and pronouns. */
+function verbFrom(words: readonly Word[], from: number, kind: Head['kind']): Head {
+  for (let at = from; at < Math.min(words.length, from + 6); at++) {
+    const word = words[at]
+    if (word?.verb !== undefined || (word?.form !== undefined && word.lemma !== 'do')) return { at, kind }
+  }
+  return { at: from < words.length ? from : -1, kind }
+}
+
+/** What the head asks for: its class, corrected by its object ("write a plan" plans, "help me add" adds). */
+function actOf(words: readonly Word[], at: number): string {
+  const head = words[at]
+  if (head === undefined) return 'none'
+  const next = words[at + 1]
+  if (head.verb === 'help' && next !== undefined && (ME.has(next.text) || next.text === 'to')) {
+    const inner = words.findIndex((word, index) => index > at && word.verb !== undefined && word.form === 'base')
+    return inner > 0 ? actOf(words, inner) : 'helpme'
+  }
+  const withParty = words.some((word, index) => index > at && word.text === PARTY)
+  if (MAKING.has(head.lemma)) {
+    const noun = objectClass(words, at)
+    if (noun === 'plan' || noun === 'review' || noun === 'handoff') return noun
+  }
+  if (['tell', 'show', 'let', 'give', 'get'].includes(head.lemma) && next !== undefined && ME.has(next.text))
+    return `${head.lemma}me`
+  if (head.verb === 'cause' || head.verb === 'transfer') {
+    if (next?.text === PARTY) return `${head.lemma}party`
+    return withParty ? `${head.verb}+party` : 'edit'
+  }
+  if (head.verb === undefined) return head.form === undefined ? 'unknown' : head.lemma
+  if (['resume', 'finish', 'release', 'divide', 'join', 'delegate', 'takeover'].includes(head.verb)) {
+    return withParty ? `${head.verb}+party` : head.verb
+  }
+  return head.verb
+}
+
+/** Class of the first noun after the head that ends its phrase: "a plan for x" → plan, "the plan page" → none. */
+function objectClass(words: readonly Word[], at: number): string | undefined {
+  for (let index = at + 1; index < Math.min(words.length, at + 8); index++) {
+    const word = words[index]
+    if (word === undefined) break
+    const noun = NOUN_CLASS.get(word.lemma) ?? NOUN_CLASS.get(word.text)
+    if (noun !== undefined && endsPhrase(words, index)) return noun
+    if (index > at + 1 && ['to', 'for', 'on', 'from', 'with', 'in', 'where', 'that'].includes(word.text)) break
+  }
+  return undefined
+}
+
+function endsPhrase(words: readonly Word[], at: number): boolean {
+  const next = words[at + 1]
+  return (
+    next === undefined ||
+    FUNCTION.has(next.text) ||
+    isBoundary(next.text) ||
+    next.text.startsWith('<') ||
+    FILLERS.has(next.text)
+  )
+}
+
+/**
+ * All features of a prompt, each once.
+ *
+ * @param prompt any string; only its head and tail are read (see `prompt-text.ts`)
+ */
+export function featuresOf(prompt: string): Set<string> {
+  const words = wordsOf(prompt)
+  const features = new Set<string>()
+  const clauses = clausesOf(words)
+  const acts: string[] = []
+  let opened = false
+  for (const clause of clauses) {
+    const head = headOf(clause.words)
+    const act = head.at >= 0 ? actOf(clause.words, head.at) : 'none'
+    clauseFeatures(clause, head, act, features)
+    const counts = head.kind !== 'negated' && !clause.subordinate && act !== 'none' && head.kind !== 'question'
+    if (counts) acts.push(act)
+    if (head.kind === 'question') acts.push('question')
+    if (!opened && !(head.kind === 'fragment' && clause.words.every((word) => FILLERS.has(word.text)))) {
+      opened = true
+      openingFeatures(clause, head, features)
+    }
+  }
+  actFeatures(acts, features)
+  partyFeatures(words, features)
+  wordFeatures(words, features)
+  shapeFeatures(words, clauses, features)
+  return features
+}
+
+function clauseFeatures(clause: Clause, head: Head, act: string, features: Set<string>): void {
+  const side = clause.subordinate ? 'sub-' : ''
+  if (head.kind === 'question') {
+    const opener = clause.words.find((word) => !FILLERS.has(word.text))
+    features.add(`ask:${side}${opener?.text ?? ''}`)
+    features.add(`ask:${side}any`)
+  }
+  if (head.kind === 'negated') {
+    const verb = clause.words[head.at]
+    if (verb !== undefined && EDITING_WHEN_NEGATED.has(verb.lemma)) {
+      const object = clause.words[head.at + 1]?.text
+      const total = object === undefined || EVERYTHING.has(object)
+      features.add(total ? 'no:edit-all' : 'no:edit-some')
+    } else features.add(`no:${act}`)
+  } else if (act !== 'none') features.add(`kind:${side}${head.kind}+${act}`)
+  if (clause.end === '?') features.add(`ask:mark+${head.kind}+${act}`)
+  for (const [at, word] of clause.words.entries()) {
+    if (at > 0 && NEGATIONS.has(word.text) && head.kind !== 'negated') negationInside(clause.words, at, features)
+  }
+}
+
+/** "plan only, no code yet", "… but dont fix anything": a negation after the head of its clause. */
+function negationInside(words: readonly Word[], at: number, features: Set<string>): void {
+  const near = words.slice(at + 1, at + 4)
+  const edit = near.findIndex(
+    (word) => EDITING_WHEN_NEGATED.has(word.lemma) || word.text === 'code' || word.text === 'changes',
+  )
+  if (edit < 0) return
+  const object = near[edit + 1]?.text
+  features.add(object === undefined || EVERYTHING.has(object) ? 'no:edit-all' : 'no:edit-some')
+}
+
+function openingFeatures(clause: Clause, head: Head, features: Set<string>): void {
+  const start = head.at >= 0 ? head.at : clause.words.findIndex((word) => !FILLERS.has(word.text))
+  const opening = clause.words.slice(Math.max(start, 0), Math.max(start, 0) + 3)
+  const [first, second, third] = opening
+  if (first === undefined) return
+  features.add(`head:${first.lemma}`)
+  if (second !== undefined) features.add(`head:${first.lemma} ${second.lemma}`)
+  if (third !== undefined && second !== undefined) features.add(`head:${first.lemma} ${second.lemma} ${symbol(third)}`)
+  features.add(`opens:${head.kind}`)
+}
+
+function actFeatures(acts: readonly string[], features: Set<string>): void {
+  for (const act of acts) features.add(`act:${act}`)
+  const [first] = acts
+  const last = acts.at(-1)
+  if (first !== undefined) features.add(`first:${first}`)
+  if (last !== undefined) features.add(`last:${last}`)
+  const editing = acts.includes('edit') || acts.includes('debug')
+  if (editing && !features.has('no:edit-all')) features.add('act:edits')
+  if (features.has('no:edit-all')) {
+    features.add('no:edits')
+    for (const act of new Set(acts)) features.add(`no:edits+${act}`)
+  }
+  for (const [at, act] of acts.slice(0, 4).entries()) {
+    const next = acts[at + 1]
+    if (next !== undefined && next !== act) features.add(`acts:${act}>${next}`)
+  }
+}
+
+/** The part that somebody else plays: subject, receiver, source, owner; stuck, gone, or at work. */
+function partyFeatures(words: readonly Word[], features: Set<string>): void {
+  for (const [at, word] of words.entries()) {
+    if (word.text !== PARTY) continue
+    const before = words[at - 1]
+    const next = words[at + 1]
+    features.add(`who:${word.which ?? 'other'}`)
+    features.add(`who:${before === undefined || isBoundary(before.text) ? 'opens' : symbol(before)}_`)
+    if (next !== undefined) features.add(`who:_${isBoundary(next.text) ? 'closes' : symbol(next)}`)
+    if (next?.text === "'s") features.add(`who:owns-${symbol(words[at + 2] ?? next)}`)
+    features.add(`who:${before?.lemma ?? 'opens'} ${word.which ?? 'other'}`)
+    for (const state of words.slice(at + 1, at + 6)) {
+      if (isBoundary(state.text)) break
+      if (STUCK.has(state.text)) features.add('who:stuck')
+      if (GONE.has(state.text) || GONE.has(state.lemma)) features.add('who:gone')
+      if (state.form === 'ing') features.add('who:busy')
+    }
+  }
+  for (const word of words) {
+    if (LEAVING.has(word.lemma)) features.add(`end:${word.lemma}`)
+    if (GONE.has(word.text)) features.add('state:gone')
+    if (STUCK.has(word.text)) features.add('state:stuck')
+  }
+  if (!words.some((word) => word.text === PARTY)) features.add('who:nobody')
+}
+
+function symbol(word: Word): string {
+  if (word.verb !== undefined && !(word.verb === 'cause' && word.form !== 'base')) {
+    return word.verb === 'cause'
+      ? word.lemma
+      : word.verb.toUpperCase() + (word.form === 'base' || word.form === undefined ? '' : `-${word.form}`)
+  }
+  if (FUNCTION.has(word.text) || word.text.startsWith('<') || word.text === "'s" || isBoundary(word.text))
+    return word.text
+  const noun = NOUN_CLASS.get(word.text)
+  if (noun !== undefined) return `N${noun}`
+  if (GONE.has(word.text)) return 'gone'
+  if (STUCK.has(word.text)) return 'stuck'
+  return word.form === undefined ? 'x' : word.lemma
+}
+
+function wordFeatures(words: readonly Word[], features: Set<string>): void {
+  let one = '^'
+  let two = ''
+  for (const [at, word] of words.entries()) {
+    const modifier = NOUN_CLASS.has(word.text) && !endsPhrase(words, at)
+    const sign = modifier ? 'mod' : symbol(word)
+    if (!isBoundary(word.text)) {
+      features.add(`word:${word.lemma}${modifier ? '~mod' : ''}`)
+      const next = words[at + 1]
+      if (next !== undefined && !isBoundary(next.text)) features.add(`pair:${word.lemma} ${next.lemma}`)
+    }
+    features.add(`seq:${one} ${sign}`)
+    if (two !== '') features.add(`seq:${two} ${one} ${sign}`)
+    two = one
+    one = sign
+  }
+  features.add(`seq:${one} $`)
+}
+
+function shapeFeatures(words: readonly Word[], clauses: readonly Clause[], features: Set<string>): void {
+  const typed = words.filter((word) => !isBoundary(word.text))
+  const length = typed.length
+  features.add(`is:length-${length <= 1 ? '1' : length <= 3 ? '2' : length <= 8 ? '4' : length <= 20 ? '9' : '21'}`)
+  if (clauses.length === 0) features.add('is:empty')
+  if (typed.every((word) => FILLERS.has(word.text))) features.add('is:filler')
+  if (typed.length > 0 && typed.every((word) => word.text.startsWith('<'))) features.add('is:pasted')
+  if (words.at(-1)?.text === '?') features.add('ask:closing')
+  if (words.some((word) => word.text === '?')) features.add('ask:mark')
+  if (typed.some((word) => NOUN_CLASS.get(word.text) === 'problem' || word.text === 'broken')) features.add('bug:named')
+}

@@ -1,0 +1,238 @@
+/**
+ * From tokens to words: typos mended, inflections undone, phrasal verbs joined also when something stands between their
+ * halves ("hand *this task* over"), and everybody who can hold work ("the previous agent", "codex-2", "Alice") folded
+ * into one word.
+ */
+
+import { AGENT_FAMILIES, FIRST_NAMES, PARTY_ADJECTIVES, PARTY_NOUNS } from './lexicon.ts'
+import { tokenise, type Token } from './prompt-text.ts'
+import { canonical, inflection, VERB_CLASS, type Form } from './vocabulary.ts'
+import type { VerbClass } from './lexicon.ts'
+
+export const PARTY = '<party>'
+
+export interface Word {
+  readonly text: string
+  readonly lemma: string
+  readonly verb?: VerbClass
+  readonly form?: Form
+  /** For a {@link PARTY}: which one is meant. */
+  readonly which?: 'named' | 'previous' | 'next' | 'other' | 'some'
+}
+
+const BOUNDARIES = new Set(['.', '?', ',', ':', '\n'])
+export const isBoundary = (text: string): boolean => BOUNDARIES.has(text)
+
+/** Phrases of adjacent words, by their first lemma. */
+const PHRASES: ReadonlyMap<string, readonly (readonly [rest: readonly string[], lemma: string])[]> = phraseTable(`
+take over:take_over takeover:take_over take care:take_care take ownership:take_over take charge:take_over assume ownership:take_over
+assume control:take_over assume responsibility:take_over take the baton:take_over take the reins:take_over step in:step_in stand in:step_in fill in for:take_over
+pick up:pick_up carry on:carry_on go on:go_on go ahead:proceed left off:left_off leave off:left_off keep going:continue
+hand off:hand_off hand over:hand_over handoff to:hand_off wrap up:wrap_up wind down:wrap_up pass on:pass_on pass along:pass_on pass over:hand_over turn over:hand_over
+log off:log_off sign off:sign_off step aside:step_aside step back:step_back close out:wrap_up shut down:shut_down
+hand out:hand_out farm out:farm_out fan out:fan_out spin up:spawn fire up:spawn kick off:kick_off pawn off:pawn_off
+lend a hand:lend_hand give a hand:lend_hand help out:help_out back up:back_up team up:team_up pair up:pair pair program:pair jump in:jump_in
+pitch in:pitch_in chip in:chip_in join in:join_in hop on:hop_on join forces:join work together:collaborate work alongside:collaborate work jointly:collaborate
+break down:break_down lay out:lay_out map out:map_out work out:work_out come up with:come_up_with put together:put_together write up:write_up
+double check:double_check sanity check:sanity_check look over:review go over:go_over go through:go_through walk through:explain walk me through:explain
+look at:look_at look for:look_for look into:investigate look up:find figure out:figure_out find out:find_out point out:point_out take a look:look_at have a look:look_at
+set up:set_up wire up:wire_up hook up:hook_up clean up:clean_up tidy up:tidy_up speed up:speed_up get rid:get_rid rip out:rip_out turn off:turn_off
+turn on:turn_on turn into:turn_into bring back:bring_back put back:put_back sort out:sort_out make sure:make_sure roll back:roll_back follow up:follow_up
+up to speed:up_to_speed second pair:second_pair run out:ran_out stop working:stop_working
+read only:read_only no op:read_only hold off:hold_off give up:gave_up drop out:gave_up call it a day:done_today for today:done_today for the day:done_today
+rate limit:rate-limit dry run:dry_run what about:what_about how about:how_about`)
+
+function phraseTable(text: string): Map<string, [string[], string][]> {
+  const table = new Map<string, [string[], string][]>()
+  for (const entry of text.trim().split(/(?<=:\S+)\s+/)) {
+    const [phrase = '', lemma = ''] = entry.split(':')
+    const [first = '', ...rest] = phrase.split(' ')
+    const list = table.get(first) ?? []
+    list.push([rest, lemma])
+    table.set(
+      first,
+      list.sort((a, b) => b[0].length - a[0].length),
+    )
+  }
+  return table
+}
+
+/** Verb + particle that may stand apart, "hand the task *over*", with at most five words between. */
+const SPLIT_PHRASES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  hand: { over: 'hand_over', off: 'hand_off', out: 'hand_out' },
+  take: { over: 'take_over' },
+  pick: { up: 'pick_up' },
+  wrap: { up: 'wrap_up' },
+  turn: { over: 'hand_over' },
+  pass: { on: 'pass_on', along: 'pass_on', over: 'hand_over' },
+  break: { down: 'break_down', into: 'break_down' },
+  give: { hand: 'lend_hand' },
+  lend: { hand: 'lend_hand' },
+  help: { out: 'help_out' },
+  farm: { out: 'farm_out' },
+  plan: { out: 'plan' },
+  look: { over: 'review' },
+  put: { back: 'put_back' },
+  bring: { back: 'bring_back' },
+}
+
+const mutable = (word: Word): { -readonly [K in keyof Word]: Word[K] } => ({ ...word })
+
+/** The words of a prompt, boundaries included. */
+export function wordsOf(prompt: string): Word[] {
+  return parties(joined(tokenise(prompt)))
+}
+
+function lexical(token: Token): Word {
+  if (token.text.startsWith('<') || isBoundary(token.text)) return { text: token.text, lemma: token.text }
+  const text = canonical(token.text)
+  const found = inflection(text)
+  const lemma = found?.lemma ?? text
+  const verb = VERB_CLASS.get(lemma)
+  return { text, lemma, ...(verb && { verb }), ...(found && { form: found.form }) }
+}
+
+function joined(tokens: readonly Token[]): (Word & { name: boolean })[] {
+  const words = tokens.map((token) => ({ ...lexical(token), name: token.name }))
+  const out: (Word & { name: boolean })[] = []
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at]
+    if (word === undefined) continue
+    const phrase =
+      matchPhrase(words, at, word.lemma) ?? (word.text === word.lemma ? undefined : matchPhrase(words, at, word.text))
+    if (phrase !== undefined) {
+      out.push(asVerb(word, phrase.lemma))
+      at += phrase.length
+      continue
+    }
+    const particle = splitParticle(words, at)
+    out.push(particle === undefined ? word : asVerb(word, particle))
+  }
+  return out
+}
+
+function asVerb(word: Word & { name: boolean }, lemma: string): Word & { name: boolean } {
+  const verb = VERB_CLASS.get(lemma)
+  const { verb: _, ...rest } = word
+  return { ...rest, lemma, form: word.form ?? 'base', ...(verb && { verb }) }
+}
+
+function matchPhrase(words: readonly Word[], at: number, first: string): { lemma: string; length: number } | undefined {
+  for (const [rest, lemma] of PHRASES.get(first) ?? []) {
+    if (rest.every((part, offset) => words[at + 1 + offset]?.text === part || words[at + 1 + offset]?.lemma === part)) {
+      return { lemma, length: rest.length }
+    }
+  }
+  return undefined
+}
+
+function splitParticle(words: readonly Word[], at: number): string | undefined {
+  const particles = SPLIT_PHRASES[words[at]?.lemma ?? '']
+  if (particles === undefined || !Object.hasOwn(SPLIT_PHRASES, words[at]?.lemma ?? '')) return undefined
+  for (let next = at + 1; next <= at + 6; next++) {
+    const text = words[next]?.text
+    if (text === undefined || isBoundary(text)) return undefined
+    if (Object.hasOwn(particles, text)) return particles[text]
+  }
+  return undefined
+}
+
+const DETERMINERS = new Set(
+  'the a an my our your their his her this that these those any some each every all both no'.split(' '),
+)
+const NOT_NOUN = new Set(
+  `to on with from for in at of by into over about as is are was were has have had can could should will would may might
+  must does did do dont not that which who so then and or but if when while until since because before after it them this these those
+  the a an my your his her their its our i you we he she they me him us out up off down again now please already still too also instead
+  yet today tomorrow yesterday tonight here there right currently one get be gets im its ive isnt cant wont doesnt`.split(
+    /\s+/,
+  ),
+)
+const CAUSATIVES = new Set(
+  'have let get ask tell make want help instruct request message spawn use order need see if launch'.split(' '),
+)
+const PRODUCT_WORDS = new Set(
+  'api sdk model cli key keys config plugin extension position style prompt code'.split(' '),
+)
+const MENTIONED_BY = new Set('help ask tell assist unblock support from ping message'.split(' '))
+
+/** Folds noun phrases for people and agents into one {@link PARTY} word each. */
+function parties(words: readonly (Word & { name: boolean })[]): Word[] {
+  const out: Word[] = []
+  for (const [at, word] of words.entries()) {
+    const which = partyAt(words, at, out)
+    if (which === undefined) {
+      out.push(word)
+      continue
+    }
+    out.push({ text: PARTY, lemma: PARTY, which: qualified(which, out) })
+    mergeWithPrevious(out)
+  }
+  return out
+}
+
+function partyAt(words: readonly (Word & { name: boolean })[], at: number, before: readonly Word[]): Word['which'] {
+  const word = words[at]
+  if (word === undefined) return undefined
+  const next = words[at + 1]
+  const last = before.at(-1)?.lemma ?? ''
+  if (word.text === '<agent>') return 'named'
+  if (AGENT_FAMILIES.has(word.text)) {
+    if (next !== undefined && PRODUCT_WORDS.has(next.text)) return undefined
+    return word.text === 'cursor' && (last === 'the' || last === 'a' || last === 'mouse') ? undefined : 'named'
+  }
+  if (FIRST_NAMES.has(word.text) && (word.name || word.verb === undefined)) return 'named'
+  if (word.name && word.verb === undefined && (MENTIONED_BY.has(last) || next?.text === "'s")) return 'named'
+  if (!PARTY_NOUNS.has(word.text) || isModifier(words, at)) return undefined
+  const specific = isAdjective(last) || last === 'of'
+  if (/^(?:session|instance|dev|bot|guy|shift|peer|folk|crew|worker|developer)/.test(word.text) && !specific)
+    return undefined
+  return word.text === 'someone' || word.text === 'somebody' ? 'some' : 'other'
+}
+
+const isAdjective = (text: string): boolean =>
+  text === '<num>' || Object.values(PARTY_ADJECTIVES).some((list) => list.includes(text))
+
+/** "agent list", "team settings": the noun after it is what is meant. */
+function isModifier(words: readonly Word[], at: number): boolean {
+  const next = words[at + 1]
+  if (next === undefined || isBoundary(next.text) || next.text.startsWith('<') || next.text === "'s") return false
+  if (NOT_NOUN.has(next.text) || next.form === 'ed' || next.form === 'ing') return false
+  if (next.verb === undefined && next.form === undefined) return !/ly$|ed$|ing$/.test(next.text)
+  for (let back = at - 1; back >= 0 && back >= at - 5; back--) {
+    const lemma = words[back]?.lemma ?? ''
+    if (CAUSATIVES.has(lemma)) return false
+    if (isBoundary(lemma)) break
+  }
+  return next.form === 'base'
+}
+
+/** Takes the determiner and adjectives that belong to a party noun off `out`, and says what they told. */
+function qualified(which: NonNullable<Word['which']>, out: Word[]): NonNullable<Word['which']> {
+  let result = which
+  for (let taken = 0; taken < 4; taken++) {
+    const last = out.at(-1)
+    if (last === undefined) break
+    const { text } = last
+    if (PARTY_ADJECTIVES.previous.includes(text)) result = 'previous'
+    else if (PARTY_ADJECTIVES.next.includes(text)) result = 'next'
+    else if (!DETERMINERS.has(text) && !isAdjective(text)) break
+    out.pop()
+  }
+  return result
+}
+
+/** "codex, claude and gemini" is one party too. */
+function mergeWithPrevious(out: Word[]): void {
+  for (;;) {
+    const joint = out.at(-2)?.text
+    const glue = joint === 'and' || joint === 'or' || joint === ',' ? 1 : 0
+    const before = out.at(-2 - glue)
+    if (before?.text !== PARTY || (glue === 0 && before.which === out.at(-1)?.which && before.which === undefined))
+      return
+    const kept = mutable(before)
+    // A comma alone separates clauses as often as names ("codex, claude died"): only join when "and" closes the list.
+    if (joint === ',') return
+    out.splice(-2 - glue, 2 + glue, kept)
+  }
+}
