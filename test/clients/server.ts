@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import type { ScriptedBrowser } from '../support/browser.ts'
+import type { Person } from '../support/browser.ts'
+import { obtainTokens } from '../support/oauth.ts'
 import { startChild, tail } from './child.ts'
 
 const PORT = 7300
@@ -60,28 +61,29 @@ export type JournalEvent = z.infer<typeof Event>
 const Workspaces = z.looseObject({ workspaces: z.array(z.looseObject({ id: z.string() })) })
 const EventPage = z.looseObject({ events: z.array(Event), hasMore: z.boolean() })
 
-/** REST as the signed-in person's browser may read it. */
-async function getJson(browser: ScriptedBrowser, path: string): Promise<unknown> {
-  const cookie = browser
-    .cookies(ORIGIN)
-    .map(({ name, value }) => `${name}=${value}`)
-    .join('; ')
-  const response = await fetch(`${ORIGIN}${path}`, { headers: { cookie, 'sec-fetch-site': 'same-origin' } })
+async function getJson(accessToken: string, path: string): Promise<unknown> {
+  const response = await fetch(`${ORIGIN}${path}`, { headers: { authorization: `Bearer ${accessToken}` } })
   if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${await response.text()}`)
   return response.json()
 }
 
-/** Ids of the person's workspaces. */
-export async function readWorkspaces(browser: ScriptedBrowser): Promise<string[]> {
-  return Workspaces.parse(await getJson(browser, '/api/workspaces')).workspaces.map(({ id }) => id)
+async function readEvents(accessToken: string, workspaceId: string, after: number): Promise<JournalEvent[]> {
+  const path = `/api/workspaces/${workspaceId}/events?after=${after}`
+  const { events, hasMore } = EventPage.parse(await getJson(accessToken, path))
+  const last = events.at(-1)
+  return hasMore && last ? events.concat(await readEvents(accessToken, workspaceId, last.seq)) : events
 }
 
-/** The workspace's journal after position `after`, oldest first. */
-export async function readJournal(browser: ScriptedBrowser, workspaceId: string, after = 0): Promise<JournalEvent[]> {
-  const path = `/api/workspaces/${workspaceId}/events?after=${after}`
-  const { events, hasMore } = EventPage.parse(await getJson(browser, path))
-  const last = events.at(-1)
-  return hasMore && last ? events.concat(await readJournal(browser, workspaceId, last.seq)) : events
+/**
+ * What the server has recorded in the one workspace of `person`, oldest first: read over REST with a login of its own,
+ * so that it does not depend on any client's.
+ */
+export async function readJournal(person: Person): Promise<{ workspaceId: string; events: JournalEvent[] }> {
+  const { accessToken } = await obtainTokens(fetch, { publicUrl: ORIGIN, person, clientName: 'Observer' })
+  const { workspaces } = Workspaces.parse(await getJson(accessToken, '/api/workspaces'))
+  const [workspace, ...others] = workspaces
+  if (!workspace || others.length > 0) throw new Error(`One workspace was expected: ${JSON.stringify(workspaces)}`)
+  return { workspaceId: workspace.id, events: await readEvents(accessToken, workspace.id, 0) }
 }
 
 const Initialized = z.looseObject({ result: z.looseObject({ instructions: z.string() }) })
