@@ -21,7 +21,7 @@ export interface TestApp {
   /** Every line that was logged, as text. */
   readonly logLines: string[]
   /** A person with an account, signed in with a new client. The same name is the same person. */
-  login(name: string, clientName?: string): Promise<ObtainedTokens>
+  login(name: string, clientName?: string, scope?: string): Promise<ObtainedTokens>
   /** An agent with a login of its own. */
   agent(name: string, clientName?: string): Promise<Agent>
   /** Lets that much time pass for leases, sessions and their clocks, by moving what is stored into the past. */
@@ -49,9 +49,10 @@ export async function createTestApp(options: { sweep?: boolean; env?: Record<str
   const sweeper = options.sweep === true ? startSweeper({ database: db.database, journal: app.journal, log }) : null
   const fetch: FetchLike = (url, init) => app.http.request(new URL(url, publicUrl).href, init)
   const browsers = new Map<string, Visitor>()
-  const login: TestApp['login'] = (name, clientName = 'Claude Code') =>
+  const login: TestApp['login'] = (name, clientName = 'Claude Code', scope = 'mcp:read mcp:write') =>
     obtainTokens(fetch, {
       publicUrl,
+      scope,
       clientName,
       browser: known(browsers, name, () => visitor(fetch, publicUrl)),
       person: { email: `${name.toLowerCase()}@example.org`, name, password: `a long password of ${name}` },

@@ -115,7 +115,7 @@ export interface ObtainedTokens {
  */
 export async function obtainTokens(
   fetchLike: FetchLike,
-  options: { publicUrl: string; person: Person; clientName?: string; browser?: Visitor },
+  options: { publicUrl: string; person: Person; clientName?: string; browser?: Visitor; scope?: string },
 ): Promise<ObtainedTokens> {
   const { publicUrl, person, clientName = 'Test client' } = options
   const browser = options.browser ?? visitor(fetchLike, publicUrl)
@@ -131,7 +131,7 @@ export async function obtainTokens(
     code_challenge: pkce.challenge,
     code_challenge_method: 'S256',
     resource: `${publicUrl}/api/mcp`,
-    scope: 'mcp:read mcp:write',
+    scope: options.scope ?? 'mcp:read mcp:write',
     state: randomBytes(8).toString('hex'),
   }
   const path = `/oauth/authorize?${new URLSearchParams(query).toString()}`
