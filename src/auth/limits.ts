@@ -45,7 +45,8 @@ export const AUTH_LIMITS = {
 
   registrationsPerHour: 100,
   signUpsPerHour: 300,
-  /** Failed and successful attempts alike, so that the limit tells nothing. */
-  signInsPerAccountPer15Min: 10,
+  /** In a row, by one address on one account: nobody can lock somebody else out. A success starts over. */
+  failedSignInsPer15Min: 10,
+  /** All attempts: what one address may cost us in Argon2. */
   signInsPerAddressPer15Min: 300,
 } as const

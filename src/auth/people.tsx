@@ -29,7 +29,7 @@ export function peopleRoutes(context: AuthContext, accounts: Accounts): Hono {
 
 function signInRoutes(routes: Hono, context: AuthContext, accounts: Accounts): void {
   const { publicUrl, trustProxy } = context.config
-  const perAccount = createThrottle(AUTH_LIMITS.signInsPerAccountPer15Min, QUARTER_HOUR_SECONDS, monotonic)
+  const perAccount = createThrottle(AUTH_LIMITS.failedSignInsPer15Min, QUARTER_HOUR_SECONDS, monotonic)
   const perAddress = createThrottle(AUTH_LIMITS.signInsPerAddressPer15Min, QUARTER_HOUR_SECONDS, monotonic)
   const show = async (
     c: Context,
@@ -47,13 +47,15 @@ function signInRoutes(routes: Hono, context: AuthContext, accounts: Accounts): v
     const next = safeNext(form.get('next'), publicUrl)
     const email = form.get('email') ?? ''
     const address = clientAddress(c, trustProxy)
-    const wait = perAddress.take(address) ?? perAccount.take(`${address} ${normalizeEmail(email)}`)
+    const account = `${address} ${normalizeEmail(email)}`
+    const wait = perAddress.take(address) ?? perAccount.take(account)
     if (wait !== null) {
       c.header('Retry-After', String(wait))
       return show(c, { next, email, error: TOO_MANY }, 429)
     }
     const userId = await accounts.signIn({ email, password: form.get('password') ?? '' })
     if (userId === null) return show(c, { next, email, error: WRONG }, 400)
+    perAccount.forget(account)
     c.header('Set-Cookie', await context.sessions.start(c.req.raw, userId))
     return c.redirect(next, 303)
   })

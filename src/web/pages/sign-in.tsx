@@ -34,7 +34,7 @@ export function SignInPage({ next, email, error, signUp }: SignInProps) {
           value={email}
           required
           maxlength={254}
-          autofocus={email === undefined}
+          autofocus={email === undefined && signUp !== 'first'}
         />
         <Field
           label="Password"
