@@ -6,7 +6,7 @@ import { SignUpPage } from '../web/pages/sign-up.tsx'
 import { type Accounts, normalizeEmail } from './accounts.ts'
 import { clientAddress } from './client-address.ts'
 import type { AuthContext } from './context.ts'
-import { equalSecrets } from './crypto.ts'
+import { equalSecrets, sha256 } from './crypto.ts'
 import { type Parameters, readForm } from './form.ts'
 import { AUTH_LIMITS } from './limits.ts'
 import { safeNext } from './next-path.ts'
@@ -47,7 +47,8 @@ function signInRoutes(routes: Hono, context: AuthContext, accounts: Accounts): v
     const next = safeNext(form.get('next'), publicUrl)
     const email = form.get('email') ?? ''
     const address = clientAddress(c, trustProxy)
-    const account = `${address} ${normalizeEmail(email)}`
+    // Hashed, so that what is remembered has one size.
+    const account = sha256(`${address} ${normalizeEmail(email)}`)
     const wait = perAddress.take(address) ?? perAccount.take(account)
     if (wait !== null) {
       c.header('Retry-After', String(wait))

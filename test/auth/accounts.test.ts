@@ -233,6 +233,12 @@ describe('the browser session (S-36)', () => {
   })
 })
 
+test('what cannot be stored is a fault of the request, not of the server', async () => {
+  expect((await signIn(harness, { email: 'a\0@example.org' })).status).toBe(400)
+  expect((await signUp(harness, { name: 'a\0b' })).status).toBe(400)
+  expect(harness.lines).toEqual([])
+})
+
 test('a form of another site neither signs in nor up (login CSRF)', async () => {
   const headers = { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }
   for (const answer of [

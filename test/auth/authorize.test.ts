@@ -42,6 +42,7 @@ describe('a request whose client or redirect URI is wrong stays here, signed in 
   test.each([
     ['unknown client', { client_id: 'cl_unknown' }],
     ['no client', { client_id: '' }],
+    ['a client with NUL', { client_id: 'cl_\0' }],
     ['unregistered redirect URI', { redirect_uri: 'https://evil.example/cb' }],
     ['no redirect URI', { redirect_uri: '' }],
     ['markup as redirect URI', { redirect_uri: 'https://evil.example/"><script>alert(1)</script>' }],

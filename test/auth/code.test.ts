@@ -74,6 +74,7 @@ test('a code is worth nothing with anything else than it was bound to, and what 
     [{ ...right, code_verifier: '' }, 'invalid_request', 400],
     [{ ...right, code: '' }, 'invalid_request', 400],
     [{ ...right, client_id: '' }, 'invalid_client', 401],
+    [{ ...right, client_id: 'cl_\0' }, 'invalid_request', 400],
     [{ ...right, grant_type: '' }, 'invalid_request', 400],
     [{ ...right, grant_type: 'password' }, 'unsupported_grant_type', 400],
     [{ ...right, grant_type: 'client_credentials' }, 'unsupported_grant_type', 400],

@@ -147,6 +147,16 @@ test('a refresh token dies unused after 30 days and a grant after 90, however of
   expect(await answerOf(refresh(old))).toEqual(refusal(400, 'invalid_grant'))
 })
 
+test('no other fault of the request hides that an old token came back, and a refused request rotates nothing', async () => {
+  const login = await harness.login(browser, { scope: 'mcp:read' })
+  const tooMuch = { scope: 'mcp:read mcp:write' }
+  expect(await answerOf(refresh(login, undefined, tooMuch))).toEqual(refusal(400, 'invalid_scope'))
+  const second = await tokensOf(await refresh(login))
+  const third = await tokensOf(await refresh(login, second.refreshToken))
+  expect(await answerOf(refresh(login, undefined, tooMuch))).toEqual(refusal(400, 'invalid_grant'))
+  expect(await works(third.accessToken)).toBe(false)
+})
+
 test('of all sealed successors only the current predecessor’s is kept', async () => {
   const login = await harness.login(browser)
   const second = await tokensOf(await refresh(login))
