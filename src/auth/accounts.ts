@@ -83,8 +83,7 @@ export function createAccounts(
       return database.transaction(async (tx) => {
         await tx.execute(sql`select pg_advisory_xact_lock(${SIGN_UP_LOCK}::bigint)`)
         const state = stateWhen(await isAnybodyHere(tx))
-        if (state === 'closed')
-          return { problem: 'Creating accounts is closed here. Ask the person who runs this server.' }
+        if (state === 'closed') return { problem: 'Creating accounts is closed here.' }
         if (needsCode(state) && !isBootstrapCode(input.code)) {
           return { problem: 'The set-up code is not right. The server printed it when it started.' }
         }
@@ -109,7 +108,6 @@ function problemWith(email: string, name: string, password: string): string | nu
   if (name === '') return 'Enter the name that your team knows you by.'
   if (password.length < AUTH_LIMITS.passwordMinChars) return 'The password needs at least 8 characters.'
   if (password.length > AUTH_LIMITS.passwordMaxChars) return 'The password can have at most 256 characters.'
-  if (isCommonPassword(password, email))
-    return 'This password is one of the first that anybody would try. Choose another.'
+  if (isCommonPassword(password, email)) return 'This password is one of the first that anybody would try.'
   return null
 }

@@ -9,7 +9,7 @@ import type { AuthContext } from './context.ts'
 import { equalSecrets, sha256 } from './crypto.ts'
 import { type Parameters, readForm } from './form.ts'
 import { AUTH_LIMITS } from './limits.ts'
-import { safeNext } from './next-path.ts'
+import { pathWithNext, safeNext } from './next-path.ts'
 import { OAuthError } from './oauth-error.ts'
 import { requireSameOrigin } from './same-origin.ts'
 import { createThrottle } from './throttle.ts'
@@ -107,7 +107,7 @@ function signOutRoutes(routes: Hono, context: AuthContext): void {
   routes.get('/logout', async (c) => {
     const next = safeNext(c.req.query('next'), publicUrl)
     const session = await context.sessions.find(c.req.raw)
-    if (session === null) return c.redirect(loginPath(next), 303)
+    if (session === null) return c.redirect(pathWithNext('/login', next), 303)
     return renderPage(c, <SignOutPage email={session.email} csrfToken={session.csrfToken} next={next} />)
   })
 
@@ -118,7 +118,7 @@ function signOutRoutes(routes: Hono, context: AuthContext): void {
       requireCsrfToken(form, session.csrfToken)
       c.header('Set-Cookie', await context.sessions.end(c.req.raw))
     }
-    return c.redirect(loginPath(safeNext(form.get('next'), publicUrl)), 303)
+    return c.redirect(pathWithNext('/login', safeNext(form.get('next'), publicUrl)), 303)
   })
 }
 
@@ -140,10 +140,6 @@ export function requireCsrfToken(form: Parameters, csrfToken: string): void {
       'This form belongs to another sign-in. Go back, reload the page and try again.',
     )
   }
-}
-
-export function loginPath(next: string): string {
-  return `/login?${new URLSearchParams({ next }).toString()}`
 }
 
 function monotonic(): number {

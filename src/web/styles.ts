@@ -34,6 +34,7 @@ main.wide { max-width: 44rem; }
 h1 { margin: 0 0 .5rem; font-size: 1.5rem; line-height: 1.25; letter-spacing: -.02em; font-weight: 650; text-wrap: pretty; overflow-wrap: anywhere; }
 h2 { margin: 0 0 .25rem; font-size: 1.05rem; line-height: 1.35; font-weight: 600; overflow-wrap: anywhere; }
 p { margin: 0 0 1rem; }
+main > :last-child { margin-bottom: 0; }
 .lead, .soft { color: var(--soft); }
 .soft { font-size: .9rem; }
 strong { font-weight: 600; color: var(--ink); overflow-wrap: anywhere; }

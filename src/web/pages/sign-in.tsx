@@ -41,6 +41,7 @@ export function SignInPage({ next, email, error, signUp }: SignInProps) {
           name="password"
           type="password"
           autocomplete="current-password"
+          autofocus={email !== undefined}
           required
           maxlength={256}
         />
