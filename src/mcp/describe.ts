@@ -2,12 +2,12 @@ import type { Tool as McpTool } from '@modelcontextprotocol/server'
 import { z } from 'zod'
 import type { Tool } from '../kernel/tool.ts'
 
-/** What every answer carries beside its payload, as clients see it in outputSchema. */
+/** What every answer carries, success or refusal; only a success has the next step in words. */
 const envelope = {
   ok: z.boolean(),
   phase: z.string(),
   nextRequiredTool: z.string().nullable(),
-  nextStep: z.string(),
+  nextStep: z.string().optional(),
   stateHash: z.string().nullable(),
   alerts: z.array(z.looseObject({})),
 }
@@ -20,7 +20,9 @@ export function describe(tool: Pick<Tool, 'name' | 'title' | 'description' | 'hi
     title,
     description,
     inputSchema: objectSchema(tool.input, 'input'),
-    outputSchema: objectSchema(tool.output.extend(envelope).loose(), 'output'),
+    // Refusals have to fit too, so the payload is optional: clients built on version 1 of the SDK (OpenCode 1.18.33 for
+    // one) hold `isError` results against this schema as well, and show an error of their own instead of ours.
+    outputSchema: objectSchema(tool.output.partial().extend(envelope).loose(), 'output'),
     annotations: { title, ...hints },
   }
 }
