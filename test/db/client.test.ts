@@ -21,7 +21,7 @@ test('a database that refuses connections is UNAVAILABLE within two seconds, and
 })
 
 test('a transaction that cannot get a connection in time is refused and never starts its work afterwards', async () => {
-  const one = connect({ url: db.url }, { poolSize: 1, acquireTimeoutMs: 50 })
+  const one = connect(db.target, { poolSize: 1, acquireTimeoutMs: 50 })
   const held = deferred()
   const release = deferred()
   const holder = one.transaction(async () => {
@@ -67,7 +67,7 @@ test('servers that start together migrate once and none of them fails', async ()
   await fresh.database.query((orm) => orm.execute(sql`drop schema public cascade`))
   await fresh.database.query((orm) => orm.execute(sql`drop schema drizzle cascade`))
   await fresh.database.query((orm) => orm.execute(sql`create schema public`))
-  await Promise.all(Array.from({ length: 5 }, () => migrate({ url: fresh.url })))
+  await Promise.all(Array.from({ length: 5 }, () => migrate(fresh.target)))
   const tables = await fresh.database.query((orm) => orm.execute(sql`select 1 from users limit 1`))
   expect(tables).toHaveLength(0)
   await fresh.drop()

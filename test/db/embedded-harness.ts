@@ -21,7 +21,7 @@ export const isRoot = process.getuid?.() === 0
 
 /** A directory that goes with the test, everybody may pass, and whose postmasters are killed first. */
 export async function temporaryDirectory(): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), 'ork-'))
+  const dir = await mkdtemp(join(tmpdir(), 'ork-db-'))
   await chmod(dir, 0o755)
   onTestFinished(() => rm(dir, { recursive: true, force: true }))
   return dir

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { access, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { access, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -192,6 +192,18 @@ describe('after kill -9 of the postmaster', () => {
     expect((await start(dataDir)).adopted).toBe(false)
     expect(isAlive(stranger.pid ?? 0)).toBe(true)
   })
+})
+
+test('a log that has grown too great is put aside, and PostgreSQL goes on writing to the same file', async () => {
+  const dataDir = await dataDirectory()
+  await mkdir(dataDir, { mode: 0o700 })
+  await writeFile(join(dataDir, 'postgres.log'), Buffer.alloc(11 * 1024 * 1024, '-'))
+  const { connection } = await start(dataDir)
+  expect((await stat(join(dataDir, 'postgres.log.1'))).size).toBe(11 * 1024 * 1024)
+  await connect(connection)`select * from nowhere`.catch(() => undefined)
+  const log = await readFile(join(dataDir, 'postgres.log'), 'utf8')
+  expect(log).toContain('relation "nowhere" does not exist')
+  expect(log).not.toContain('--------')
 })
 
 describe('a clear refusal', () => {
