@@ -58,8 +58,8 @@ const clients: Record<string, () => Promise<AnyClient>> = {
   },
   'SDK 1': async () => {
     const client = new ClientV1(info)
-    await client.connect(new TransportV1(url, await headers()) as never)
-    return client as AnyClient
+    await client.connect(new TransportV1(url, await headers()))
+    return client
   },
 }
 

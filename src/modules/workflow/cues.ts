@@ -177,7 +177,7 @@ function actOf(words: readonly Word[], at: number): string {
   if (inspects(words, at)) return 'seek'
   if (head.verb === 'cause' || head.verb === 'transfer') {
     if (next?.text === PARTY) return `${head.lemma}party`
-    return withParty ? `${head.verb}+party` : `${head.verb}`
+    return withParty ? `${head.verb}+party` : head.verb
   }
   if (head.verb === undefined) return head.form === undefined ? 'unknown' : head.lemma
   if (
