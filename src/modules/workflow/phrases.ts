@@ -63,7 +63,7 @@ const SPLIT_PHRASES: Readonly<Record<string, Readonly<Record<string, string>>>> 
   take: { over: 'take_over' },
   pick: { up: 'pick_up' },
   wrap: { up: 'wrap_up' },
-  turn: { over: 'hand_over' },
+  turn: { over: 'hand_over', off: 'turn_off', on: 'turn_on' },
   pass: { on: 'pass_on', along: 'pass_on', over: 'hand_over' },
   break: { down: 'break_down', into: 'break_down' },
   give: { hand: 'lend_hand' },
