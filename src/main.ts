@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createAdaptorServer, type ServerType } from '@hono/node-server'
-import { pino } from 'pino'
 import { createApp } from './app.ts'
 import { ConfigError, loadConfig, type Config } from './config.ts'
 import { connect, type ConnectionTarget } from './db/client.ts'
 import { DataDirectoryInUse, EmbeddedPostgresError, startEmbeddedPostgres } from './db/embedded/index.ts'
 import { migrate } from './db/migrate.ts'
 import type { Log } from './kernel/log.ts'
+import { createLog } from './logging.ts'
 import { startSweeper } from './maintenance/sweeper.ts'
 import { secretKeys } from './secret-key.ts'
 import { clientSetups } from './web/setup.ts'
@@ -25,7 +25,7 @@ const REQUEST_MS = 60_000
 
 async function main(): Promise<void> {
   const config = loadConfig(process.env)
-  const log = pino({ level: config.logLevel })
+  const log = createLog(config.logLevel)
   const closers: (() => Promise<unknown>)[] = []
   const stop = once(async () => {
     for (const close of closers.toReversed())
