@@ -74,12 +74,23 @@ function causes(thrown: unknown): Error[] {
   return chain
 }
 
+/** True where the server, or our way into it, is what is wrong: no answer, no such user or database, a faulty URL. */
+export function isDatabaseOutOfReach(thrown: unknown): thrown is Error {
+  if (!(thrown instanceof Error)) return false
+  const code = databaseErrorCode(thrown) ?? ''
+  return isUnavailable(code) || /^(28|3D)/.test(code) || thrown instanceof URIError
+}
+
+function isUnavailable(code: string): boolean {
+  return UNAVAILABLE_CODES.has(code) || UNAVAILABLE_STATES.test(code)
+}
+
 /** The one place where the database's errors become ours; anything unknown passes through and is a bug. */
 export function fromDatabaseError(thrown: unknown): unknown {
   if (thrown instanceof AppError) return thrown
   const code = databaseErrorCode(thrown)
   if (code === undefined) return thrown
-  if (UNAVAILABLE_CODES.has(code) || UNAVAILABLE_STATES.test(code) || SERIALIZATION.has(code)) {
+  if (isUnavailable(code) || SERIALIZATION.has(code)) {
     return new AppError('UNAVAILABLE', undefined, { retryAfterMs: 1000, cause: withoutValues(thrown, code) })
   }
   return withoutValues(thrown, code)
