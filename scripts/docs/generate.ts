@@ -1,0 +1,33 @@
+/**
+ * `npm run docs:generate`: writes the parts of docs/ that the code knows better, between `<!-- generated: name -->` and
+ * `<!-- end -->`. test/docs.test.ts fails when they are not current.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { format, resolveConfig } from 'prettier'
+import { boundTable, errorTable, eventTable } from './tables.ts'
+import { intentTable, workflowSection } from './workflow.ts'
+
+export const PROTOCOL = fileURLToPath(new URL('../../docs/protocol.md', import.meta.url))
+
+const BLOCKS: Readonly<Record<string, () => string>> = {
+  intents: intentTable,
+  workflow: workflowSection,
+  errors: errorTable,
+  bounds: boundTable,
+  events: eventTable,
+}
+
+/** The page with its generated parts made anew; everything else as it is. Throws for a part that nobody knows. */
+export async function regenerated(page: string): Promise<string> {
+  const filled = page.replace(/(<!-- generated: (\w+) -->\n).*?(\n<!-- end -->)/gsu, (_all, open, name, end) => {
+    const make = BLOCKS[String(name)]
+    if (make === undefined) throw new Error(`nothing generates "${String(name)}"`)
+    return `${String(open)}\n${make()}\n${String(end)}`
+  })
+  return format(filled, { ...(await resolveConfig(PROTOCOL)), filepath: PROTOCOL })
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeFileSync(PROTOCOL, await regenerated(readFileSync(PROTOCOL, 'utf8')))
+}
