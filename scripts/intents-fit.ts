@@ -14,8 +14,8 @@ import { CORPUS_FILE, readCorpus, type LabelledPrompt } from './intents-corpus.t
 const CLASSES = INTENT_IDS.length
 const FOLDS = 5
 /** The corpus was written in runs of similar prompts; a run stays in one fold, or the estimate would flatter. */
-const RUN_LENGTH = 10
-const MIN_COUNT = 2
+const RUN_LENGTH = Number(process.env['RUN'] ?? 10)
+const MIN_COUNT = 3
 const L2 = Number(process.env['L2'] ?? 1.0)
 const ITERATIONS = 300
 
@@ -33,7 +33,8 @@ interface Model {
 
 const weightOf = (feature: string): number => {
   const family = feature.slice(0, feature.indexOf(':'))
-  return family === 'word' || family === 'pair' || family === 'seq' ? Number(process.env['WF'] ?? 0.5) : 1
+  if (family === 'acts') return Number(process.env['AF'] ?? 2)
+  return family === 'word' || family === 'pair' || family === 'seq' ? Number(process.env['WF'] ?? 1) : 1
 }
 
 function scores(model: Model, features: readonly string[]): number[] {

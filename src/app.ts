@@ -41,7 +41,7 @@ export interface App {
 /** The composition root: the only place where everything meets. */
 export function createApp(deps: AppDeps): App {
   const { config, database, secretKeys, log, version } = deps
-  const journal = createJournal({ database, eventTypes, expire, afterCommit: () => undefined })
+  const journal = createJournal({ database, eventTypes, expire })
   const conduct = createConduct(createEntrance({ database, journal, log }))
   const dispatch = createDispatch({ tools, conduct, log })
   const directory = createDirectory({ database, journal })

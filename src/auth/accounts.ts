@@ -2,8 +2,9 @@ import { hash, verify } from '@node-rs/argon2'
 import { eq, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
-import type { Database } from '../db/client.ts'
+import type { Database, Orm, Tx } from '../db/client.ts'
 import { databaseNow } from '../db/clock.ts'
+import { users } from '../modules/tenancy/schema.ts'
 import { createUser } from '../modules/tenancy/users.ts'
 import { isCommonPassword } from './common-passwords.ts'
 import { equalSecrets } from './crypto.ts'
@@ -55,15 +56,13 @@ export function createAccounts(
     return config.signup === 'open' ? 'open' : 'closed'
   }
   const needsCode = (state: SignUpState) => state === 'first' && !config.loopbackOnly
-  // Verified against for unknown addresses; made when it is first needed.
-  let nobodysHash: Promise<string> | undefined
+  // Verified against for unknown addresses, so that they take as long as known ones.
+  const nobodysHash = hash('nobody', ARGON2)
+  const isAnybodyHere = async (orm: Orm | Tx) => (await orm.select({ id: users.id }).from(users).limit(1)).length > 0
 
   return {
     needsCode,
-    signUpState: async () =>
-      stateWhen(
-        (await database.query((orm) => orm.select({ email: accounts.email }).from(accounts).limit(1))).length > 0,
-      ),
+    signUpState: async () => stateWhen(await database.query(isAnybodyHere)),
     async signIn({ email, password }) {
       const rows = await database.query((orm) =>
         orm
@@ -71,7 +70,6 @@ export function createAccounts(
           .from(accounts)
           .where(eq(accounts.email, normalizeEmail(email))),
       )
-      nobodysHash ??= hash('nobody', ARGON2)
       const matches = await verify(rows[0]?.passwordHash ?? (await nobodysHash), password)
       return matches ? (rows[0]?.userId ?? null) : null
     },
@@ -84,9 +82,8 @@ export function createAccounts(
       const passwordHash = await hash(input.password, ARGON2)
       return database.transaction(async (tx) => {
         await tx.execute(sql`select pg_advisory_xact_lock(${SIGN_UP_LOCK}::bigint)`)
-        const state = stateWhen((await tx.select({ email: accounts.email }).from(accounts).limit(1)).length > 0)
-        if (state === 'closed')
-          return { problem: 'Creating accounts is closed here. Ask the person who runs this server.' }
+        const state = stateWhen(await isAnybodyHere(tx))
+        if (state === 'closed') return { problem: 'Creating accounts is closed here.' }
         if (needsCode(state) && !isBootstrapCode(input.code)) {
           return { problem: 'The set-up code is not right. The server printed it when it started.' }
         }
@@ -111,7 +108,6 @@ function problemWith(email: string, name: string, password: string): string | nu
   if (name === '') return 'Enter the name that your team knows you by.'
   if (password.length < AUTH_LIMITS.passwordMinChars) return 'The password needs at least 8 characters.'
   if (password.length > AUTH_LIMITS.passwordMaxChars) return 'The password can have at most 256 characters.'
-  if (isCommonPassword(password, email))
-    return 'This password is one of the first that anybody would try. Choose another.'
+  if (isCommonPassword(password, email)) return 'This password is one of the first that anybody would try.'
   return null
 }

@@ -128,9 +128,9 @@ export function errorRedirect(
 }
 
 function onlyValue(query: URLSearchParams, name: string): string {
-  const values = query.getAll(name)
-  if (values.length !== 1 || values[0] === undefined || values[0] === '') {
+  const [value, ...more] = query.getAll(name)
+  if (value === undefined || value === '' || value.includes('\0') || more.length > 0) {
     throw new OAuthError('invalid_request', `The request must name ${name} exactly once.`)
   }
-  return values[0]
+  return value
 }

@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
 import type { Context } from 'hono'
 
 /**
@@ -8,7 +8,7 @@ import type { Context } from 'hono'
  */
 export function clientAddress(c: Context, trustProxy: boolean): string {
   const forwarded = trustProxy ? c.req.header('x-forwarded-for')?.split(',').at(-1)?.trim() : undefined
-  const address = forwarded || peerAddress(c.env) || 'unknown'
+  const address = forwarded !== undefined && isIP(forwarded) !== 0 ? forwarded : (peerAddress(c.env) ?? 'unknown')
   return isIPv6(address) ? networkOf(address) : address
 }
 

@@ -5,7 +5,8 @@ import { ConnectionsPage } from '../web/pages/connections.tsx'
 import { renderPage } from '../web/render.ts'
 import type { AuthContext } from './context.ts'
 import { required } from './form.ts'
-import { loginPath, readPersonForm, requireCsrfToken } from './people.tsx'
+import { pathWithNext } from './next-path.ts'
+import { readPersonForm, requireCsrfToken } from './people.tsx'
 import { destinationOf } from './redirect-uri.ts'
 import { clients, grants } from './schema.ts'
 import { revokeGrant } from './tokens.ts'
@@ -19,7 +20,7 @@ export function connectionRoutes(context: AuthContext): Hono {
   const routes = new Hono()
   routes.get(PATH, async (c) => {
     const session = await context.sessions.find(c.req.raw)
-    if (session === null) return c.redirect(loginPath(PATH), 303)
+    if (session === null) return c.redirect(pathWithNext('/login', PATH), 303)
     const connections = await listConnections(context, session.userId)
     return renderPage(
       c,
@@ -29,7 +30,7 @@ export function connectionRoutes(context: AuthContext): Hono {
   routes.post(PATH, async (c) => {
     const form = await readPersonForm(context, c)
     const session = await context.sessions.find(c.req.raw)
-    if (session === null) return c.redirect(loginPath(PATH), 303)
+    if (session === null) return c.redirect(pathWithNext('/login', PATH), 303)
     requireCsrfToken(form, session.csrfToken)
     await endConnection(context, session.userId, required(form, 'grantId'))
     return c.redirect(PATH, 303)

@@ -10,6 +10,7 @@ import type { AuthContext } from './context.ts'
 import { equalSecrets } from './crypto.ts'
 import { readForm } from './form.ts'
 import { AUTH_LIMITS } from './limits.ts'
+import { pathWithNext } from './next-path.ts'
 import { OAuthError } from './oauth-error.ts'
 import { destinationOf, isLoopback, withParameters } from './redirect-uri.ts'
 import { requireSameOrigin } from './same-origin.ts'
@@ -43,7 +44,7 @@ export async function showConsent(context: AuthContext, c: Context): Promise<Res
   const destination = await findDestination(context, searchParams)
   const session = await context.sessions.find(c.req.raw)
   if (session === null) {
-    return c.redirect(`/login?${new URLSearchParams({ next: `/oauth/authorize${search}` }).toString()}`, 303)
+    return c.redirect(pathWithNext('/login', `/oauth/authorize${search}`), 303)
   }
   try {
     const request = examine(publicUrl, searchParams, destination)
@@ -72,7 +73,7 @@ async function renderConsent(
       email={session.email}
       daysMax={AUTH_LIMITS.grantTtlSeconds / 86_400}
       sealedRequest={await context.consents.seal(claims, AUTH_LIMITS.consentTtlSeconds)}
-      switchAccountPath={`/logout?${new URLSearchParams({ next: `/oauth/authorize${search}` }).toString()}`}
+      switchAccountPath={pathWithNext('/logout', `/oauth/authorize${search}`)}
     />,
   )
 }

@@ -1,7 +1,6 @@
 import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
-import type { Bearer } from './bearer.ts'
-import { challenge } from './bearer.ts'
+import { type Bearer, challenge } from './bearer.ts'
 import { clientAddress } from './client-address.ts'
 import type { AuthContext } from './context.ts'
 import { readForm, readText, required } from './form.ts'

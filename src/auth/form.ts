@@ -9,7 +9,7 @@ export type Parameters = ReadonlyMap<string, string>
  * Reads an `application/x-www-form-urlencoded` body.
  *
  * @throws AppError PAYLOAD_TOO_LARGE
- * @throws OAuthError invalid_request for another content type or a parameter that is there twice (S-30).
+ * @throws OAuthError invalid_request for another content type or a parameter that is there twice (S-30) or holds a NUL.
  */
 export async function readForm(request: HonoRequest, maxBytes: number): Promise<Parameters> {
   const type = request.header('content-type')?.split(';')[0]?.trim().toLowerCase()
@@ -19,6 +19,10 @@ export async function readForm(request: HonoRequest, maxBytes: number): Promise<
   const all = new URLSearchParams(await readText(request, maxBytes))
   const twice = duplicateIn(all)
   if (twice !== undefined) throw new OAuthError('invalid_request', 'A parameter is there more than once.')
+  // The one character that the database does not take.
+  if ([...all.values()].some((value) => value.includes('\0'))) {
+    throw new OAuthError('invalid_request', 'A parameter contains a NUL character.')
+  }
   return parametersOf(all)
 }
 

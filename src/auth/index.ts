@@ -23,6 +23,7 @@ import type { Resource } from './resource.ts'
 
 export type { BrowserUser } from './browser-session.ts'
 export type { Resource } from './resource.ts'
+export { requireSameOrigin } from './same-origin.ts'
 
 export interface Auth {
   /** Every route of this area, to be mounted at `/`. Answers everything below /.well-known. */

@@ -27,7 +27,8 @@ export const AUTH_LIMITS = {
   oauthBodyBytes: 8 * 1_024,
   /** The consent form carries the sealed request, whose state and redirect URI are the client's. */
   formBodyBytes: 16 * 1_024,
-  stateChars: 4_096,
+  /** Encoded twice on the way through the sign-in page, it must stay under Node's 16 KB of headers. */
+  stateChars: 2_048,
   redirectUriChars: 1_024,
   redirectUrisPerClient: 10,
   nameChars: 60,
@@ -45,7 +46,8 @@ export const AUTH_LIMITS = {
 
   registrationsPerHour: 100,
   signUpsPerHour: 300,
-  /** Failed and successful attempts alike, so that the limit tells nothing. */
-  signInsPerAccountPer15Min: 10,
+  /** In a row, by one address on one account: nobody can lock somebody else out. A success starts over. */
+  failedSignInsPer15Min: 10,
+  /** All attempts: what one address may cost us in Argon2. */
   signInsPerAddressPer15Min: 300,
 } as const

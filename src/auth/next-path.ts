@@ -10,3 +10,8 @@ export function safeNext(next: string | undefined, publicUrl: string): string {
   if (url === null || url.origin !== publicUrl || url.pathname.startsWith('//')) return '/'
   return url.pathname + url.search
 }
+
+/** The address of one of our pages that goes on at `next`. */
+export function pathWithNext(path: '/login' | '/logout', next: string): string {
+  return `${path}?${new URLSearchParams({ next }).toString()}`
+}

@@ -1,3 +1,4 @@
+import { DrizzleQueryError } from 'drizzle-orm/errors'
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { toAppError } from '../kernel/errors.ts'
@@ -52,8 +53,13 @@ export function toOAuthError(thrown: unknown, log: Log): OAuthError {
   if (error.code === 'PAYLOAD_TOO_LARGE') {
     return new OAuthError('invalid_request', 'The request body is too large.', { status: 413 })
   }
-  log.error({ err: error.cause ?? error }, 'an OAuth request failed')
+  log.error({ err: withoutParameters(error.cause ?? error) }, 'an OAuth request failed')
   return new OAuthError('server_error', 'An unexpected error; nothing was changed.')
+}
+
+/** A failed query's message lists its parameters, among them password hashes: the log gets the database's words alone. */
+function withoutParameters(error: unknown): unknown {
+  return error instanceof DrizzleQueryError ? error.cause : error
 }
 
 /** RFC 6749 §5.2. */

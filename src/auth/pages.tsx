@@ -9,7 +9,7 @@ import type { Accounts } from './accounts.ts'
 import { connectionRoutes } from './connections.tsx'
 import { decideConsent, showConsent } from './consent.tsx'
 import type { AuthContext } from './context.ts'
-import { OAuthError, toOAuthError } from './oauth-error.ts'
+import { toOAuthError } from './oauth-error.ts'
 import { peopleRoutes } from './people.tsx'
 
 /** Everything of this area that people see; whatever goes wrong is told on a page. */
@@ -44,6 +44,6 @@ function describe(thrown: unknown, log: Log): { title: string; message: string; 
   }
   const error = toOAuthError(thrown, log)
   // A page has no caller to authenticate: what is 401 in JSON is a request that cannot be answered.
-  const status = error instanceof OAuthError && error.status === 401 ? 400 : error.status
+  const status = error.status === 401 ? 400 : error.status
   return { title: TITLES[status] ?? 'This request cannot be answered', message: error.message, status }
 }

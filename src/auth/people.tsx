@@ -6,10 +6,10 @@ import { SignUpPage } from '../web/pages/sign-up.tsx'
 import { type Accounts, normalizeEmail } from './accounts.ts'
 import { clientAddress } from './client-address.ts'
 import type { AuthContext } from './context.ts'
-import { equalSecrets } from './crypto.ts'
+import { equalSecrets, sha256 } from './crypto.ts'
 import { type Parameters, readForm } from './form.ts'
 import { AUTH_LIMITS } from './limits.ts'
-import { safeNext } from './next-path.ts'
+import { pathWithNext, safeNext } from './next-path.ts'
 import { OAuthError } from './oauth-error.ts'
 import { requireSameOrigin } from './same-origin.ts'
 import { createThrottle } from './throttle.ts'
@@ -29,7 +29,7 @@ export function peopleRoutes(context: AuthContext, accounts: Accounts): Hono {
 
 function signInRoutes(routes: Hono, context: AuthContext, accounts: Accounts): void {
   const { publicUrl, trustProxy } = context.config
-  const perAccount = createThrottle(AUTH_LIMITS.signInsPerAccountPer15Min, QUARTER_HOUR_SECONDS, monotonic)
+  const perAccount = createThrottle(AUTH_LIMITS.failedSignInsPer15Min, QUARTER_HOUR_SECONDS, monotonic)
   const perAddress = createThrottle(AUTH_LIMITS.signInsPerAddressPer15Min, QUARTER_HOUR_SECONDS, monotonic)
   const show = async (
     c: Context,
@@ -47,13 +47,16 @@ function signInRoutes(routes: Hono, context: AuthContext, accounts: Accounts): v
     const next = safeNext(form.get('next'), publicUrl)
     const email = form.get('email') ?? ''
     const address = clientAddress(c, trustProxy)
-    const wait = perAddress.take(address) ?? perAccount.take(`${address} ${normalizeEmail(email)}`)
+    // Hashed, so that what is remembered has one size.
+    const account = sha256(`${address} ${normalizeEmail(email)}`)
+    const wait = perAddress.take(address) ?? perAccount.take(account)
     if (wait !== null) {
       c.header('Retry-After', String(wait))
       return show(c, { next, email, error: TOO_MANY }, 429)
     }
     const userId = await accounts.signIn({ email, password: form.get('password') ?? '' })
     if (userId === null) return show(c, { next, email, error: WRONG }, 400)
+    perAccount.forget(account)
     c.header('Set-Cookie', await context.sessions.start(c.req.raw, userId))
     return c.redirect(next, 303)
   })
@@ -104,7 +107,7 @@ function signOutRoutes(routes: Hono, context: AuthContext): void {
   routes.get('/logout', async (c) => {
     const next = safeNext(c.req.query('next'), publicUrl)
     const session = await context.sessions.find(c.req.raw)
-    if (session === null) return c.redirect(loginPath(next), 303)
+    if (session === null) return c.redirect(pathWithNext('/login', next), 303)
     return renderPage(c, <SignOutPage email={session.email} csrfToken={session.csrfToken} next={next} />)
   })
 
@@ -115,7 +118,7 @@ function signOutRoutes(routes: Hono, context: AuthContext): void {
       requireCsrfToken(form, session.csrfToken)
       c.header('Set-Cookie', await context.sessions.end(c.req.raw))
     }
-    return c.redirect(loginPath(safeNext(form.get('next'), publicUrl)), 303)
+    return c.redirect(pathWithNext('/login', safeNext(form.get('next'), publicUrl)), 303)
   })
 }
 
@@ -137,10 +140,6 @@ export function requireCsrfToken(form: Parameters, csrfToken: string): void {
       'This form belongs to another sign-in. Go back, reload the page and try again.',
     )
   }
-}
-
-export function loginPath(next: string): string {
-  return `/login?${new URLSearchParams({ next }).toString()}`
 }
 
 function monotonic(): number {

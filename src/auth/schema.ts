@@ -36,7 +36,7 @@ export const clients = pgTable(
     name: text('name').notNull(),
     redirectUris: jsonb('redirect_uris').$type<readonly string[]>().notNull(),
     createdAt: at('created_at').notNull(),
-    /** When a person first consented to it; null: purged after a day. */
+    /** When a person last consented to it; null: purged after a day. */
     usedAt: at('used_at'),
   },
   (t) => [index('oauth_clients_unused').on(t.usedAt, t.createdAt)],

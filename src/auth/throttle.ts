@@ -2,6 +2,8 @@
 export interface Throttle {
   /** Counts one attempt. Null when it may go on, else the seconds until the window ends. */
   take(key: string): number | null
+  /** Starts over for this key. */
+  forget(key: string): void
 }
 
 const KEYS_MAX = 10_000
@@ -24,5 +26,6 @@ export function createThrottle(limit: number, windowSeconds: number, now: () => 
       window.count += 1
       return window.count <= limit ? null : Math.ceil((window.endsAt - at) / 1_000)
     },
+    forget: (key) => void windows.delete(key),
   }
 }

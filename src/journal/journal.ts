@@ -39,9 +39,6 @@ export interface WorkspaceTx {
 /** Brings the tables up to the clock: what is due by `ws.now` ends, with its event. Returns the next moment, if any. */
 export type Expire = (ws: WorkspaceTx) => Promise<Date | null>
 
-/** Told after each commit that appended events, with the workspace's new head. Must not throw. */
-export type AfterCommit = (workspaceId: string, seq: number) => void
-
 export interface Journal {
   /** Runs `work` under the workspace's lock; commits what it appended unless it throws. NOT_FOUND for no such workspace. */
   change<T>(workspaceId: string, work: (ws: WorkspaceTx) => Promise<T>): Promise<T>
@@ -60,48 +57,34 @@ export function createJournal(deps: {
   database: Database
   eventTypes: readonly EventType[]
   expire: readonly Expire[]
-  afterCommit: AfterCommit
 }): Journal {
   const { database } = deps
   const types: TypeTable = new Map(deps.eventTypes.map((type) => [type.name, type]))
 
-  async function committed<T>(run: (opened: Change[]) => Promise<T>): Promise<T> {
-    // A transaction may be run again after a serialization failure: `run` empties the list at each attempt.
-    const opened: Change[] = []
-    const result = await run(opened)
-    for (const change of opened) if (change.appended > 0) deps.afterCommit(change.workspaceId, change.head.seq)
-    return result
-  }
-
   return {
     change: (workspaceId, work) =>
-      committed((opened) =>
-        database.transaction(async (tx) => {
-          const change = await lockWorkspace(tx, workspaceId, types)
-          opened.splice(0, opened.length, change)
-          await expireDue(change, deps.expire)
-          const result = await work(change)
-          await change.flush()
-          return result
-        }),
-      ),
+      database.transaction(async (tx) => {
+        const change = await lockWorkspace(tx, workspaceId, types)
+        await expireDue(change, deps.expire)
+        const result = await work(change)
+        await change.flush()
+        return result
+      }),
 
     found: (work) =>
-      committed((opened) =>
-        database.transaction(async (tx) => {
-          opened.length = 0
-          const result = await work(tx, async (workspaceId, now) => {
-            const hash = genesisHash(workspaceId)
-            const head = { seq: 0, hash }
-            await tx.insert(journals).values({ workspaceId, seq: 0, hash, stateSeq: 0, stateHash: hash, clock: now })
-            const change = new Change(tx, types, workspaceId, now, head, head, null)
-            opened.push(change)
-            return change
-          })
-          for (const change of opened) await change.flush()
-          return result
-        }),
-      ),
+      database.transaction(async (tx) => {
+        let begun: Change | null = null
+        const result = await work(tx, async (workspaceId, now) => {
+          const hash = genesisHash(workspaceId)
+          const head = { seq: 0, hash }
+          await tx.insert(journals).values({ workspaceId, seq: 0, hash, stateSeq: 0, stateHash: hash, clock: now })
+          begun = new Change(tx, types, workspaceId, now, head, head, null)
+          return begun
+        })
+        // Asserted because the compiler does not follow assignments into callbacks.
+        await (begun as Change | null)?.flush()
+        return result
+      }),
 
     read: (workspaceId, after, limit) => database.query((orm) => readEvents(orm, workspaceId, after, limit)),
 
@@ -180,8 +163,6 @@ class Change implements WorkspaceTx {
   head: Position
   state: Position
   nextDueAt: Date | null
-  /** Events written so far in this transaction. */
-  appended = 0
   #pendingEvents: JournalEvent[] = []
   #pendingWrites: ((tx: Tx) => Promise<unknown>)[] = []
   #flushed: { head: Position; state: Position; nextDueAt: Date | null }
@@ -275,7 +256,6 @@ class Change implements WorkspaceTx {
           .where(eq(journals.workspaceId, workspaceId)),
       )
     }
-    this.appended += this.#pendingEvents.length
     this.#pendingEvents = []
     this.#pendingWrites = []
     this.#headChanged = false

@@ -22,7 +22,7 @@ export const line = (maxChars: number) =>
 export const agentId = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,39}$/u)
-  .describe('Your agentId; needed only if several agents share your sign-in.')
+  .describe('Yours; needed only if several share your sign-in')
 
 export const optionalAgentId = { agentId: agentId.optional() }
 

@@ -31,12 +31,13 @@ main {
   background: var(--surface); border: 1px solid var(--line); border-radius: 1rem;
 }
 main.wide { max-width: 44rem; }
-h1 { margin: 0 0 .5rem; font-size: 1.5rem; line-height: 1.25; letter-spacing: -.02em; font-weight: 650; text-wrap: balance; overflow-wrap: anywhere; }
+h1 { margin: 0 0 .5rem; font-size: 1.5rem; line-height: 1.25; letter-spacing: -.02em; font-weight: 650; text-wrap: pretty; overflow-wrap: anywhere; }
 h2 { margin: 0 0 .25rem; font-size: 1.05rem; line-height: 1.35; font-weight: 600; overflow-wrap: anywhere; }
 p { margin: 0 0 1rem; }
+main > :last-child { margin-bottom: 0; }
 .lead, .soft { color: var(--soft); }
 .soft { font-size: .9rem; }
-strong { font-weight: 600; overflow-wrap: anywhere; }
+strong { font-weight: 600; color: var(--ink); overflow-wrap: anywhere; }
 a { color: var(--accent); text-underline-offset: .18em; text-decoration-thickness: .07em; }
 a:hover { color: var(--accent-hover); }
 form { margin: 1.5rem 0 0; }

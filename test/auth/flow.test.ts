@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
-import { formTo, obtainTokens } from '../support/oauth.ts'
+import { formTo, obtainTokens, tokensOf } from '../support/oauth.ts'
 import { ADA, authorizePath, CALLBACK, createHarness, type Harness, refreshing } from './harness.ts'
 
 let db: TestDatabase
@@ -58,11 +58,9 @@ test('each completed login is a grant of its own, also for the same person and c
 
 test('a refreshed session goes on: a new access token, a new refresh token, and the old access token still works', async () => {
   const login = await harness.login(await harness.signedIn())
-  const answer = await harness.token(refreshing(login))
-  const body = (await answer.json()) as { access_token: string; refresh_token: string }
-  expect(answer.status).toBe(200)
-  expect(body.refresh_token).not.toBe(login.refreshToken)
-  for (const token of [login.accessToken, body.access_token]) {
+  const refreshed = await tokensOf(await harness.token(refreshing(login)))
+  expect(refreshed.refreshToken).not.toBe(login.refreshToken)
+  for (const token of [login.accessToken, refreshed.accessToken]) {
     expect(await harness.auth.authenticate(`Bearer ${token}`, 'mcp')).not.toBeNull()
   }
 })

@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { expect } from 'vitest'
 import { type Auth, createAuth } from '../../src/auth/index.ts'
 import { type Config, loadConfig } from '../../src/config.ts'
 import type { Database } from '../../src/db/client.ts'
@@ -11,6 +12,7 @@ import {
   type Pkce,
   postForm,
   registerClient,
+  tokensOf,
   type VisitedPage,
   type Visitor,
   visitor,
@@ -44,7 +46,7 @@ export interface Harness {
   token(fields: Record<string, string>): Promise<Response>
   /** One person's consent, as far as the code. */
   consent(browser: Visitor, clientId: string, overrides?: Record<string, string>): Promise<Consent>
-  /** The whole flow. */
+  /** The whole flow, with a new client unless `client_id` names one. */
   login(browser: Visitor, overrides?: Record<string, string>): Promise<Login>
 }
 
@@ -112,12 +114,9 @@ export function createHarness(
     token,
     consent,
     async login(browser, overrides = {}) {
-      const clientId = await register()
+      const clientId = overrides['client_id'] ?? (await register())
       const given = await consent(browser, clientId, overrides)
-      const answer = await token(redemption(clientId, given))
-      const body = (await answer.json()) as { access_token: string; refresh_token: string; scope: string }
-      const { access_token: accessToken, refresh_token: refreshToken, scope } = body
-      return { clientId, accessToken, refreshToken, scope, consent: given }
+      return { clientId, ...(await tokensOf(await token(redemption(clientId, given)))), consent: given }
     },
   }
 }
@@ -148,4 +147,16 @@ export function redemption(clientId: string, consent: Pick<Consent, 'code' | 'pk
 
 export function refreshing(login: Pick<Login, 'clientId' | 'refreshToken'>): Record<string, string> {
   return { grant_type: 'refresh_token', client_id: login.clientId, refresh_token: login.refreshToken }
+}
+
+/** Status and body of a JSON answer, to be compared at once. */
+export async function answerOf(response: Response | Promise<Response>): Promise<{ status: number; body: unknown }> {
+  const answer = await response
+  const text = await answer.text()
+  return { status: answer.status, body: text === '' ? undefined : JSON.parse(text) }
+}
+
+/** How an OAuth refusal looks. */
+export function refusal(status: number, error: string) {
+  return { status, body: { error, error_description: expect.any(String) } }
 }

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createAgent } from '../support/agent.ts'
 import { createTestApp, type TestApp } from '../support/app.ts'
 
 let t: TestApp
@@ -8,13 +7,8 @@ beforeAll(async () => {
 })
 afterAll(() => t.close())
 
-async function agentOf(name: string, clientName?: string) {
-  const { accessToken } = await t.login(name, clientName)
-  return createAgent(t.fetch, `${t.publicUrl}/api/mcp`, accessToken)
-}
-
 test('a whole turn: following nextRequiredTool leads from joining to released, and every step is on record', async () => {
-  const ada = await agentOf('Ada')
+  const ada = await t.agent('Ada')
   const joined = await ada.join()
   expect(joined).toMatchObject({
     ok: true,

@@ -1,11 +1,13 @@
 import { Writable } from 'node:stream'
+import { sql } from 'drizzle-orm'
 import { pino } from 'pino'
 import { createApp, type App } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import { connect, type Database } from '../../src/db/client.ts'
 import { startSweeper } from '../../src/maintenance/sweeper.ts'
+import { createAgent, type Agent } from './agent.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
-import { obtainTokens, type FetchLike, type ObtainedTokens } from './oauth.ts'
+import { obtainTokens, visitor, type FetchLike, type ObtainedTokens, type Visitor } from './oauth.ts'
 
 export const SECRET = 'test secret key with more than thirty-two characters'
 
@@ -19,7 +21,11 @@ export interface TestApp {
   /** Every line that was logged, as text. */
   readonly logLines: string[]
   /** A person with an account, signed in with a new client. The same name is the same person. */
-  login(name: string, clientName?: string): Promise<ObtainedTokens>
+  login(name: string, clientName?: string, scope?: string): Promise<ObtainedTokens>
+  /** An agent with a login of its own. */
+  agent(name: string, clientName?: string): Promise<Agent>
+  /** Lets that much time pass for leases, sessions and their clocks, by moving what is stored into the past. */
+  elapse(seconds: number): Promise<void>
   /** A second replica on the same database. */
   replica(): { app: App; database: Database; close(): Promise<void> }
   close(): Promise<void>
@@ -42,6 +48,15 @@ export async function createTestApp(options: { sweep?: boolean; env?: Record<str
   const app = build(db.database)
   const sweeper = options.sweep === true ? startSweeper({ database: db.database, journal: app.journal, log }) : null
   const fetch: FetchLike = (url, init) => app.http.request(new URL(url, publicUrl).href, init)
+  const browsers = new Map<string, Visitor>()
+  const login: TestApp['login'] = (name, clientName = 'Claude Code', scope = 'mcp:read mcp:write') =>
+    obtainTokens(fetch, {
+      publicUrl,
+      scope,
+      clientName,
+      browser: known(browsers, name, () => visitor(fetch, publicUrl)),
+      person: { email: `${name.toLowerCase()}@example.org`, name, password: `a long password of ${name}` },
+    })
   return {
     app,
     database: db.database,
@@ -49,11 +64,15 @@ export async function createTestApp(options: { sweep?: boolean; env?: Record<str
     publicUrl,
     fetch,
     logLines,
-    login: (name, clientName = 'Claude Code') =>
-      obtainTokens(fetch, {
-        publicUrl,
-        clientName,
-        person: { email: `${name.toLowerCase()}@example.org`, name, password: `a long password of ${name}` },
+    login,
+    agent: async (name, clientName) =>
+      createAgent(fetch, `${publicUrl}/api/mcp`, (await login(name, clientName)).accessToken),
+    elapse: (seconds) =>
+      db.database.transaction(async (tx) => {
+        const by = sql.raw(`interval '${seconds} seconds'`)
+        await tx.execute(sql`update journals set clock = clock - ${by}, next_due_at = next_due_at - ${by}`)
+        await tx.execute(sql`update claims set acquired_at = acquired_at - ${by}, expires_at = expires_at - ${by}`)
+        await tx.execute(sql`update sessions set joined_at = joined_at - ${by}, last_seen_at = last_seen_at - ${by}`)
       }),
     replica() {
       const database = connect(db.target)
@@ -73,4 +92,10 @@ export async function createTestApp(options: { sweep?: boolean; env?: Record<str
       await db.drop()
     },
   }
+}
+
+function known<T>(map: Map<string, T>, key: string, make: () => T): T {
+  const value = map.get(key) ?? make()
+  map.set(key, value)
+  return value
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
@@ -39,6 +39,8 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 
 async function throwAwayPostgres(): Promise<{ target: ConnectionTarget; stop: () => Promise<void> }> {
   const dataDir = await mkdtemp(join(tmpdir(), 'ork-test-'))
+  // As root PostgreSQL runs as another user, who must be able to get here; the cluster itself is closed.
+  await chmod(dataDir, 0o755)
   const quiet = () => undefined
   const embedded = await startEmbeddedPostgres({
     dataDir,

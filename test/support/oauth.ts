@@ -1,5 +1,6 @@
 /** A person and a client walking through the real pages of the authorization server, without a port to listen on. */
 import { createHash, randomBytes } from 'node:crypto'
+import { z } from 'zod'
 import { cookieJar } from './browser-cookies.ts'
 import { submissionOf, type Values } from './browser-form.ts'
 import { type Document, type Form, readDocument } from './browser-html.ts'
@@ -115,7 +116,7 @@ export interface ObtainedTokens {
  */
 export async function obtainTokens(
   fetchLike: FetchLike,
-  options: { publicUrl: string; person: Person; clientName?: string; browser?: Visitor },
+  options: { publicUrl: string; person: Person; clientName?: string; browser?: Visitor; scope?: string },
 ): Promise<ObtainedTokens> {
   const { publicUrl, person, clientName = 'Test client' } = options
   const browser = options.browser ?? visitor(fetchLike, publicUrl)
@@ -131,7 +132,7 @@ export async function obtainTokens(
     code_challenge: pkce.challenge,
     code_challenge_method: 'S256',
     resource: `${publicUrl}/api/mcp`,
-    scope: 'mcp:read mcp:write',
+    scope: options.scope ?? 'mcp:read mcp:write',
     state: randomBytes(8).toString('hex'),
   }
   const path = `/oauth/authorize?${new URLSearchParams(query).toString()}`
@@ -148,9 +149,8 @@ export async function obtainTokens(
     redirect_uri: REDIRECT_URI,
     resource: query.resource,
   })
-  const body = (await answer.json()) as { access_token: string; refresh_token: string }
-  if (answer.status !== 200) throw new Error(`no tokens: ${answer.status} ${JSON.stringify(body)}`)
-  return { accessToken: body.access_token, refreshToken: body.refresh_token, clientId }
+  const { accessToken, refreshToken } = await tokensOf(answer)
+  return { accessToken, refreshToken, clientId }
 }
 
 /** RFC 7591. @returns the client's id. */
@@ -161,7 +161,7 @@ export async function registerClient(fetchLike: FetchLike, publicUrl: string, me
     body: JSON.stringify(metadata),
   })
   if (response.status !== 201) throw new Error(`not registered: ${response.status} ${await response.text()}`)
-  return ((await response.json()) as { client_id: string }).client_id
+  return z.object({ client_id: z.string() }).parse(await response.json()).client_id
 }
 
 export function postForm(
@@ -177,4 +177,14 @@ export function postForm(
       body: new URLSearchParams(fields).toString(),
     }),
   )
+}
+
+const TokenAnswer = z.object({ access_token: z.string(), refresh_token: z.string(), scope: z.string() })
+
+/** What a successful answer of the token endpoint holds. */
+export async function tokensOf(answer: Response) {
+  const text = await answer.text()
+  if (answer.status !== 200) throw new Error(`no tokens: ${answer.status} ${text}`)
+  const { access_token: accessToken, refresh_token: refreshToken, scope } = TokenAnswer.parse(JSON.parse(text))
+  return { accessToken, refreshToken, scope }
 }

@@ -35,9 +35,9 @@ export async function redeemAuthorizationCode(
     const code = await lockCode(tx, presented)
     const now = await databaseNow(tx)
     if (code === null || !belongsTo(code, client, form) || !verifies(verifier, code.codeChallenge)) throw invalidCode()
-    checkResource(context, code, form)
     if (code.redeemedAt !== null) return replayed(tx, code, now)
     if (code.expiresAt <= now) throw invalidCode()
+    checkResource(context, code, form)
     return redeem(tx, code, now)
   })
   if ('access' in outcome) return outcome

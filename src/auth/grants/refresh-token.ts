@@ -43,28 +43,36 @@ export async function redeemRefreshToken(
   form: Parameters,
 ): Promise<IssuedTokens> {
   const presented = required(form, 'refresh_token')
-  const outcome = await context.database.transaction(
-    async (tx): Promise<(IssuedTokens & { revoked?: never }) | { revoked: string }> => {
-      const seen = await findRefreshToken(tx, presented)
-      if (seen === null) throw invalidToken()
-      const grant = await lockGrant(tx, seen.grantId)
-      // Both read again after the lock: the rows and the clock from before it may be from before somebody else's rotation.
-      const now = await databaseNow(tx)
-      const token = await findRefreshToken(tx, presented)
-      if (grant === null || token === null || grant.clientId !== client.id || !isLive(grant, now)) throw invalidToken()
-      const scopes = permittedScopes(context, grant, form)
-      const refreshToken = await successorOf(tx, grant, presented, token, now)
-      if (refreshToken === null) {
-        await revokeGrant(tx, grant.id, 'refresh_token_reused', now)
-        return { revoked: grant.id }
-      }
-      return { access: await issueAccessToken(tx, grant, scopes, now), refreshToken }
-    },
-  )
-  if (outcome.revoked === undefined) return outcome
-  context.log.warn({ grantId: outcome.revoked, clientId: client.id }, 'an old refresh token came back: grant revoked')
-  await context.grantRevoked(outcome.revoked)
+  const outcome = await context.database.transaction((tx) => refresh(tx, context, client, form, presented))
+  if ('access' in outcome) return outcome
+  const { reusedOf: grantId } = outcome
+  context.log.warn({ grantId, clientId: client.id }, 'an old refresh token came back: grant revoked')
+  await context.grantRevoked(grantId)
   throw invalidToken()
+}
+
+/** Theft is returned, not thrown: the revocation has to be committed. */
+async function refresh(
+  tx: Tx,
+  context: AuthContext,
+  client: Client,
+  form: Parameters,
+  presented: string,
+): Promise<IssuedTokens | { readonly reusedOf: string }> {
+  const seen = await findRefreshToken(tx, presented)
+  const grant = seen === null ? null : await lockGrant(tx, seen.grantId)
+  // The clock and the token are read after the lock: what was read before may be from before somebody else's rotation.
+  const now = await databaseNow(tx)
+  const token = await findRefreshToken(tx, presented)
+  if (grant === null || token === null || grant.clientId !== client.id || !isLive(grant, now)) throw invalidToken()
+  const refreshToken = await successorOf(tx, grant, presented, token, now)
+  if (refreshToken === null) {
+    await revokeGrant(tx, grant.id, 'refresh_token_reused', now)
+    return { reusedOf: grant.id }
+  }
+  // Last, so that no other fault of the request hides a theft; a refusal undoes the rotation.
+  const scopes = permittedScopes(context, grant, form)
+  return { access: await issueAccessToken(tx, grant, scopes, now), refreshToken }
 }
 
 function permittedScopes(context: AuthContext, grant: Grant, form: Parameters) {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { shownSize } from '../../kernel/bounds.ts'
-import { canonicalJson, sha256 } from '../../kernel/canonical.ts'
+import { canonicalJson, sha256, type Json } from '../../kernel/canonical.ts'
 import { AppError } from '../../kernel/errors.ts'
 import { LIMITS } from '../../kernel/limits.ts'
 import { defineEvent } from '../../journal/event.ts'
@@ -19,6 +19,9 @@ export const valueWritten = defineEvent<{ key: string; version: number; bytes: n
 export const valueDeleted = defineEvent<{ key: string }>('value.deleted', { teamState: true })
 
 const key = z.string().min(1).max(LIMITS.valueKeyChars)
+
+/** Any JSON: what came over the wire is nothing else. Its size is checked where the whole batch is. */
+const json = z.custom<Json>((value) => value !== undefined, 'required').describe('Any JSON; null deletes')
 
 const shownValue = z.looseObject({ key: z.string(), version: z.number(), updatedAt: timestamp, updatedBy: z.string() })
 
@@ -70,7 +73,7 @@ export const writeValues = callTool({
   hints: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: false },
   input: z.object({
     entries: z
-      .array(z.object({ key, value: z.json(), expectedVersion: z.number().int().min(0).optional() }))
+      .array(z.object({ key, value: json, expectedVersion: z.number().int().min(0).optional() }))
       .min(1)
       .max(LIMITS.valuesPerCall),
     ...optionalAgentId,

@@ -8,7 +8,16 @@
  * words and runs of word classes.
  */
 
-import { AUXILIARIES, EDITING_WHEN_NEGATED, FILLERS, NOUNS, QUESTION_WORDS, STATES } from './lexicon.ts'
+import {
+  AUXILIARIES,
+  EDITING_WHEN_NEGATED,
+  FAULTS,
+  FILLERS,
+  JUDGEMENTS,
+  NOUNS,
+  QUESTION_WORDS,
+  STATES,
+} from './lexicon.ts'
 import { isBoundary, PARTY, wordsOf, type Word } from './phrases.ts'
 
 const setOf = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/))
@@ -17,7 +26,7 @@ const NOUN_CLASS: ReadonlyMap<string, string> = new Map(
   Object.entries(NOUNS).flatMap(([name, list]) => list.map((noun) => [noun, name] as const)),
 )
 const STUCK: ReadonlySet<string> = new Set(STATES.stuck)
-const GONE: ReadonlySet<string> = new Set([...STATES.gone, 'gave_up', 'ran_out'])
+const GONE: ReadonlySet<string> = new Set([...STATES.gone, 'ran_out'])
 const MAKING = setOf(
   'create write make do give draft prepare produce need want put_together come_up_with perform run get leave post build have work_out generate provide share present conduct develop write_up let',
 )
@@ -90,9 +99,6 @@ interface Head {
 function headOf(words: readonly Word[]): Head {
   let at = 0
   while (at < words.length && FILLERS.has(words[at]?.text ?? '')) at++
-  // "claude, …" is a boundary; "claude please add" and "codex fix this" address the reader as well.
-  if (words[at]?.text === PARTY && addressed(words, at)) at++
-  while (at < words.length && FILLERS.has(words[at]?.text ?? '')) at++
   const text = (offset: number): string => words[at + offset]?.text ?? ''
   if (at >= words.length) return { at: -1, kind: 'fragment' }
   if (text(0) === 'lets' || (text(0) === 'let' && ME.has(text(1)))) return verbFrom(words, at + 1, 'command')
@@ -107,9 +113,12 @@ function headOf(words: readonly Word[]): Head {
   if (text(0) === 'mind') return verbFrom(words, at + 1, 'request')
   if (text(0) === 'how_implement') return { at: -1, kind: 'question' }
   if (QUESTION_WORDS.has(text(0)) || text(0) === 'question') return { at: -1, kind: 'question' }
+  if (FUNCTION.has(text(0)) && QUESTION_WORDS.has(text(1)) && text(1) !== 'how') return { at: -1, kind: 'question' }
+  if (text(0) === 'have' && (PRONOUN_SUBJECT.has(text(1)) || text(1) === 'there')) return { at: -1, kind: 'question' }
   if (AUXILIARIES.has(text(0)) && text(0) !== 'have' && text(0) !== 'do') {
     const possible = words.findIndex((word) => word.text === 'possible')
-    return possible >= 0 ? verbFrom(words, possible + 1, 'request') : { at: -1, kind: 'question' }
+    const asked = ['to', 'for'].includes(words[possible + 1]?.text ?? '')
+    return possible >= 0 && asked ? verbFrom(words, possible + 1, 'request') : { at: -1, kind: 'question' }
   }
   if (text(0) === 'do' && PRONOUN_SUBJECT.has(text(1))) return { at: -1, kind: 'question' }
   if (text(0) === 'i' || text(0) === 'we' || text(0) === 'id' || text(0) === 'im') return wish(words, at)
@@ -121,15 +130,6 @@ function headOf(words: readonly Word[]): Head {
   // An unknown word before a determiner is a verb: "zap the cache".
   if (DEMONSTRATIVE.has(text(1)) && !FUNCTION.has(text(0)) && !text(0).startsWith('<')) return { at, kind: 'command' }
   return { at: -1, kind: PRONOUN_SUBJECT.has(text(0)) ? 'statement' : 'fragment' }
-}
-
-function addressed(words: readonly Word[], at: number): boolean {
-  const next = words[at + 1]
-  return (
-    at < 3 &&
-    next !== undefined &&
-    (FILLERS.has(next.text) || (next.verb !== undefined && next.form === 'base' && next.text !== 'left'))
-  )
 }
 
 /** "I want you to …", "I'd like to …", "we need …", "I was wondering if you could …". */
@@ -174,15 +174,34 @@ function actOf(words: readonly Word[], at: number): string {
   }
   if (['tell', 'show', 'let', 'give', 'get'].includes(head.lemma) && next !== undefined && ME.has(next.text))
     return `${head.lemma}me`
+  if (inspects(words, at)) return 'seek'
   if (head.verb === 'cause' || head.verb === 'transfer') {
     if (next?.text === PARTY) return `${head.lemma}party`
-    return withParty ? `${head.verb}+party` : 'edit'
+    return withParty ? `${head.verb}+party` : head.verb
   }
   if (head.verb === undefined) return head.form === undefined ? 'unknown' : head.lemma
-  if (['resume', 'finish', 'release', 'divide', 'join', 'delegate', 'takeover'].includes(head.verb)) {
+  if (
+    ['resume', 'finish', 'release', 'divide', 'join', 'delegate', 'takeover', 'help', 'handoff', 'edit'].includes(
+      head.verb,
+    )
+  ) {
     return withParty ? `${head.verb}+party` : head.verb
   }
   return head.verb
+}
+
+const INSPECTING = setOf('validate test comment compare highlight go_through')
+
+/** "check the diff", "look for bugs", "validate my approach": looking that judges, because of what is looked at. */
+function inspects(words: readonly Word[], at: number): boolean {
+  const head = words[at]
+  if (head === undefined) return false
+  if (head.verb !== 'look' && head.verb !== 'show' && !INSPECTING.has(head.lemma)) return false
+  return words.slice(at + 1, at + 7).some((word, index, near) => {
+    if (JUDGEMENTS.has(word.text)) return true
+    const noun = NOUN_CLASS.get(word.text)
+    return (noun === 'problem' || noun === 'artifact' || noun === 'review') && endsPhrase(near, index)
+  })
 }
 
 /** Class of the first noun after the head that ends its phrase: "a plan for x" → plan, "the plan page" → none. */
@@ -191,6 +210,8 @@ function objectClass(words: readonly Word[], at: number): string | undefined {
     const word = words[index]
     if (word === undefined) break
     const noun = NOUN_CLASS.get(word.lemma) ?? NOUN_CLASS.get(word.text)
+    const before = NOUN_CLASS.get(words[index - 1]?.text ?? '')
+    if (noun === 'document' && endsPhrase(words, index) && (before === 'plan' || before === 'work')) return 'plan'
     if (noun !== undefined && endsPhrase(words, index)) return noun
     if (index > at + 1 && ['to', 'for', 'on', 'from', 'with', 'in', 'where', 'that'].includes(word.text)) break
   }
@@ -214,8 +235,8 @@ function endsPhrase(words: readonly Word[], at: number): boolean {
  * @param prompt any string; only its head and tail are read (see `prompt-text.ts`)
  */
 export function featuresOf(prompt: string): Set<string> {
-  const words = wordsOf(prompt)
   const features = new Set<string>()
+  const words = withoutAddressee(wordsOf(prompt), features)
   const clauses = clausesOf(words)
   const acts: string[] = []
   let opened = false
@@ -233,9 +254,28 @@ export function featuresOf(prompt: string): Set<string> {
   }
   actFeatures(acts, features)
   partyFeatures(words, features)
+  ownWorkFeatures(words, features)
   wordFeatures(words, features)
   shapeFeatures(words, clauses, features)
+  faultFeatures(words, acts, features)
+  if (acts.length === 0) features.add(features.has('ask:mark') ? 'act:none?' : 'act:none')
   return features
+}
+
+/** "claude, …", "@codex fix …", "hey cursor pls …" speak to the reader, who is then nobody else. */
+function withoutAddressee(words: readonly Word[], features: Set<string>): readonly Word[] {
+  let at = 0
+  while (at < words.length && (FILLERS.has(words[at]?.text ?? '') || words[at]?.text === ',')) at++
+  const next = words[at + 1]
+  if (words[at]?.text !== PARTY || next === undefined) return words
+  const after = words[at + 2]
+  const comma = (next.text === ',' || next.text === ':') && after?.text !== PARTY && after?.text !== 'and'
+  const command =
+    FILLERS.has(next.text) || (next.verb !== undefined && next.form === 'base' && next.text === next.lemma)
+  const request = ['can', 'could', 'would', 'will'].includes(next.text) && after?.text === 'you'
+  if (!comma && !command && !request) return words
+  features.add('who:addressed')
+  return words.slice(comma ? at + 2 : at + 1)
 }
 
 function clauseFeatures(clause: Clause, head: Head, act: string, features: Set<string>): void {
@@ -244,6 +284,7 @@ function clauseFeatures(clause: Clause, head: Head, act: string, features: Set<s
     const opener = clause.words.find((word) => !FILLERS.has(word.text))
     features.add(`ask:${side}${opener?.text ?? ''}`)
     features.add(`ask:${side}any`)
+    askFeatures(clause.words, side, features)
   }
   if (head.kind === 'negated') {
     const verb = clause.words[head.at]
@@ -257,6 +298,31 @@ function clauseFeatures(clause: Clause, head: Head, act: string, features: Set<s
   for (const [at, word] of clause.words.entries()) {
     if (at > 0 && NEGATIONS.has(word.text) && head.kind !== 'negated') negationInside(clause.words, at, features)
   }
+}
+
+/** "how would you …", "is this …": the opener, its auxiliary, who is meant, and the verb that follows. */
+function askFeatures(words: readonly Word[], side: string, features: Set<string>): void {
+  const start = words.findIndex((word) => !FILLERS.has(word.text))
+  const opening = words.slice(start, start + 4).map((word) => word.text)
+  const auxiliary = opening.find((text, at) => at < 3 && AUXILIARIES.has(text)) ?? ''
+  const subject =
+    opening.find((text) => PRONOUN_SUBJECT.has(text) || text === PARTY || text === 'this' || text === 'my') ?? 'x'
+  const verb = words.slice(start + 1).find((word) => word.form !== undefined && !AUXILIARIES.has(word.text))
+  features.add(`ask:${side}${opening[0] ?? ''} ${auxiliary}`)
+  features.add(`ask:${side}${opening[0] ?? ''} ${auxiliary} ${subject}`)
+  features.add(`ask:${side}${auxiliary} ${subject} ${verb?.verb ?? verb?.lemma ?? ''}`)
+  const judged = words.some((word) => JUDGEMENTS.has(word.text))
+  const artifact = words.some(
+    (word) => NOUN_CLASS.get(word.text) === 'artifact' || NOUN_CLASS.get(word.text) === 'review',
+  )
+  const passive = words.slice(start + 1, start + 8).some((word) => word.text === 'be')
+  if (passive) features.add(`ask:${opening[0] ?? ''} be`)
+  if (opening[0] === 'can' || opening[0] === 'could') features.add(`ask:can ${subject} ${passive ? 'be' : ''}`)
+  if (judged) features.add('ask:judgement')
+  if (judged && artifact) features.add('ask:judgement-of-work')
+  if (artifact) features.add('ask:about-work')
+  const planned = words.some((word, at) => NOUN_CLASS.get(word.text) === 'plan' && endsPhrase(words, at))
+  if (planned) features.add(`ask:about-plan ${opening[0] ?? ''}`)
 }
 
 /** "plan only, no code yet", "… but dont fix anything": a negation after the head of its clause. */
@@ -287,7 +353,7 @@ function actFeatures(acts: readonly string[], features: Set<string>): void {
   const last = acts.at(-1)
   if (first !== undefined) features.add(`first:${first}`)
   if (last !== undefined) features.add(`last:${last}`)
-  const editing = acts.includes('edit') || acts.includes('debug')
+  const editing = acts.includes('edit') || acts.includes('debug') || acts.includes('edit+party')
   if (editing && !features.has('no:edit-all')) features.add('act:edits')
   if (features.has('no:edit-all')) {
     features.add('no:edits')
@@ -298,6 +364,9 @@ function actFeatures(acts: readonly string[], features: Set<string>): void {
     if (next !== undefined && next !== act) features.add(`acts:${act}>${next}`)
   }
 }
+
+const isGone = (word: Word): boolean =>
+  GONE.has(word.text) || GONE.has(word.lemma) || (word.lemma === 'give_up' && word.form === 'ed')
 
 /** The part that somebody else plays: subject, receiver, source, owner; stuck, gone, or at work. */
 function partyFeatures(words: readonly Word[], features: Set<string>): void {
@@ -310,19 +379,74 @@ function partyFeatures(words: readonly Word[], features: Set<string>): void {
     if (next !== undefined) features.add(`who:_${isBoundary(next.text) ? 'closes' : symbol(next)}`)
     if (next?.text === "'s") features.add(`who:owns-${symbol(words[at + 2] ?? next)}`)
     features.add(`who:${before?.lemma ?? 'opens'} ${word.which ?? 'other'}`)
+    roleFeatures(words, at, features)
     for (const state of words.slice(at + 1, at + 6)) {
       if (isBoundary(state.text)) break
       if (STUCK.has(state.text)) features.add('who:stuck')
-      if (GONE.has(state.text) || GONE.has(state.lemma)) features.add('who:gone')
+      if (isGone(state)) features.add('who:gone')
       if (state.form === 'ing') features.add('who:busy')
     }
   }
   for (const word of words) {
     if (LEAVING.has(word.lemma)) features.add(`end:${word.lemma}`)
-    if (GONE.has(word.text)) features.add('state:gone')
+    if (isGone(word)) features.add('state:gone')
     if (STUCK.has(word.text)) features.add('state:stuck')
   }
   if (!words.some((word) => word.text === PARTY)) features.add('who:nobody')
+}
+
+const MODALS = setOf('will is should shall must can does do would takes goes going to has')
+
+/** "let codex take over", "codex will continue", "codex should do": what somebody is made, or about, to do. */
+function roleFeatures(words: readonly Word[], at: number, features: Set<string>): void {
+  const before = words[at - 1]
+  let verbAt = at + 1
+  while (verbAt < at + 5 && MODALS.has(words[verbAt]?.text ?? '') && words[verbAt]?.verb === undefined) verbAt++
+  const verb = words[verbAt]
+  if (verb?.form === undefined) return
+  const role =
+    before?.verb === 'cause' || before?.lemma === 'want'
+      ? 'made-to'
+      : verbAt > at + 1
+        ? `subject-${words[at + 1]?.text ?? ''}`
+        : 'subject'
+  features.add(`who:${role} ${verb.verb ?? verb.lemma}`)
+  features.add(`who:${role.startsWith('subject') ? 'subject' : role} ${verb.verb ?? verb.lemma}-${verb.form}`)
+}
+
+const OWN = setOf('your rest remaining current remainder')
+
+/** "the rest of your task", "your claims", "stop": the reader's own work, and its end. */
+function ownWorkFeatures(words: readonly Word[], features: Set<string>): void {
+  for (const [at, word] of words.entries()) {
+    if (OWN.has(word.text)) {
+      const noun = words.slice(at + 1, at + 5).find((next) => NOUN_CLASS.has(next.text))
+      features.add(`own:${word.text}`)
+      if (noun !== undefined) features.add('own:work')
+    }
+    if (word.lemma === 'stop' || word.lemma === 'end' || word.lemma === 'stop_working') features.add('own:stop')
+  }
+}
+
+/** A fault reported in a statement, or a wish about behaviour, with no question and no command. */
+function faultFeatures(words: readonly Word[], acts: readonly string[], features: Set<string>): void {
+  const asked = features.has('ask:mark') || features.has('ask:any')
+  if (words.some((word) => FAULTS.has(word.text) || FAULTS.has(word.lemma))) {
+    features.add(asked ? 'bug:asked' : acts.length === 0 ? 'bug:reported' : 'bug:told')
+  }
+  const modal = words.some((word) => word.text === 'should' || word.text === 'must' || word.text === 'needs')
+  if (modal && !asked) features.add(acts.length === 0 ? 'bug:should' : 'bug:should+act')
+  const judged = words.some((word) => JUDGEMENTS.has(word.text))
+  const artifact = words.some(
+    (word) => NOUN_CLASS.get(word.text) === 'artifact' || NOUN_CLASS.get(word.text) === 'review',
+  )
+  const fixture = words.some((word) => NOUN_CLASS.get(word.text) === 'ui')
+  if (fixture) features.add(asked ? 'thing:ui+ask' : 'thing:ui')
+  for (const act of new Set(acts)) if (fixture) features.add(`thing:ui+${act}`)
+  if (words.some((word, at) => word.text === 'i' && words[at + 1]?.form === 'ed')) features.add('tell:i-did')
+  if (judged) features.add('judge:word')
+  if (judged && artifact) features.add('judge:work')
+  if (artifact && words.some((word) => word.text === 'my')) features.add('judge:mine')
 }
 
 function symbol(word: Word): string {
@@ -335,6 +459,7 @@ function symbol(word: Word): string {
     return word.text
   const noun = NOUN_CLASS.get(word.text)
   if (noun !== undefined) return `N${noun}`
+  if (JUDGEMENTS.has(word.text)) return 'judge'
   if (GONE.has(word.text)) return 'gone'
   if (STUCK.has(word.text)) return 'stuck'
   return word.form === undefined ? 'x' : word.lemma
@@ -345,9 +470,13 @@ function wordFeatures(words: readonly Word[], features: Set<string>): void {
   let two = ''
   for (const [at, word] of words.entries()) {
     const modifier = NOUN_CLASS.has(word.text) && !endsPhrase(words, at)
-    const sign = modifier ? 'mod' : symbol(word)
+    const sign = modifier ? 'mod' : word.text === '\n' ? '/' : symbol(word)
     if (!isBoundary(word.text)) {
       features.add(`word:${word.lemma}${modifier ? '~mod' : ''}`)
+      const noun = NOUN_CLASS.get(word.text)
+      if (noun !== undefined) features.add(`noun:${noun}${modifier ? '~mod' : ''}`)
+      if (word.verb !== undefined && word.form !== undefined) features.add(`verb:${word.verb}`)
+      if (word.text === 'you' && ['would', 'should'].includes(words[at + 1]?.text ?? '')) features.add('tell:you-would')
       const next = words[at + 1]
       if (next !== undefined && !isBoundary(next.text)) features.add(`pair:${word.lemma} ${next.lemma}`)
     }

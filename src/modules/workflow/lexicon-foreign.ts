@@ -27,10 +27,10 @@ export const FOREIGN_WORDS: ReadonlyMap<string, string> = new Map([
     plane:plan planen:plan konzept:plan entwirf:design entwerfe:design entwurf:design schätze:estimate schätzen:estimate aufwand:effort würdest:would vorschlag:proposal
     schlage:propose hilf:help helfen:help helfe:help unterstütze:support unterstützen:support arbeitet:work arbeit:work aufgabe:task
     übernimm:take_over übernehmen:take_over übernehme:take_over weiter:continue weitermachen:continue aufgehört:left_off fortsetzen:continue setz:continue
-    übergib:hand_over übergebe:hand_over übergeben:hand_over übergabe:handover feierabend:done_today lass:let lasse:let gib:give
+    hinterlasse:leave notizen:notes bereite:prepare ordnung:ok sicher:safe teile:split übergib:hand_over übergebe:hand_over übergeben:hand_over übergabe:handover feierabend:done_today lass:let lasse:let gib:give
     weise:assign delegiere:delegate verteile:distribute beauftrage:delegate zuweisen:assign frag:ask und:and oder:or dann:then mit:with für:for
     bei:with von:from zu:to dem:the den:the der:the das:the des:the ein:a eine:a einen:a einem:a ist:is sind:are ohne:without zuerst:first anderen:other andere:other nächsten:next
-    vorherigen:previous letzten:last agenten:agents tests:tests datei:file dateien:files`),
+    libera:release libère:release libérer:release gib:give frei:free vorherigen:previous letzten:last agenten:agents tests:tests datei:file dateien:files`),
   // Spanish
   ...pairs(`agrega:add agregar:add añade:add añadir:add anade:add arregla:fix arreglar:fix corrige:fix corregir:fix crea:create crear:create cambia:change
     cambiar:change elimina:remove eliminar:remove borra:delete borrar:delete escribe:write escribir:write actualiza:update actualizar:update
@@ -42,16 +42,16 @@ export const FOREIGN_WORDS: ReadonlyMap<string, string> = new Map([
     revisa:review revisar:review revisión:review audita:audit comprueba:review verifica:verify planifica:plan planea:plan diseña:design
     diseñar:design propone:propose propón:propose implementarías:how_implement ayuda:help ayudar:help ayúdale:help apoya:support
     toma:take relevo:baton continúa:continue continua:continue continuar:continue sigue:continue retoma:take_over termina:finish dejó:left
-    dejo:left empezó:started entrega:hand_over pasa:pass traspasa:hand_over trabajo:work tarea:task delega:delegate delegar:delegate asigna:assign asignar:assign
+    dejo:left empezó:started entrega:hand_over pasa:pass traspasa:hand_over trabajo:work tarea:task delega:delegate delegar:delegate transfiere:transfer colabora:collaborate correcto:correct bien:good ves:see harías:would asigna:assign asignar:assign
     pide:ask pídele:ask dile:tell reparte:distribute distribuye:distribute deja:leave agente:agent agentes:agents otro:other otra:another
-    próximo:next proximo:next siguiente:next anterior:previous para:for con:with por:by los:the las:the del:of_the un:a una:a la:the el:the código:code
+    de:of próximo:next proximo:next siguiente:next anterior:previous para:for con:with por:by los:the las:the del:of_the un:a una:a la:the el:the código:code
     pruebas:tests notas:notes entre:among y:and al:to_the luego:then después:then`),
   // French
   ...pairs(`ajoute:add ajouter:add ajoutez:add corriger:fix corrigez:fix répare:fix reparer:fix crée:create créer:create cree:create supprime:remove
     supprimer:remove remplace:replace remplacer:replace écris:write ecris:write écrire:write modifie:change modifier:change renomme:rename
     déplace:move installe:install traduis:translate améliore:improve optimise:optimize implémente:implement implémenter:implement refactorise:refactor
     mets:set fais:make faire:make fait:do peux-tu:can_you pouvez-vous:can_you pourrais-tu:can_you peux:can pourrais:could veuillez:please sans:without rien:nothing seulement:only
-    pourquoi:why comment_:how où:where quelle:which quel:which explique:explain explique-moi:explain expliquer:explain montre:show
+    pourquoi:why comment_:how où:where quelle:which quel:which explique:explain ferais:would ferais-tu:would_you tu:you explique-moi:explain expliquer:explain montre:show
     montre-moi:show cherche:search trouve:find liste:list relis:review relire:review vérifie:review vérifier:review revue:review examine:review
     planifie:plan conçois:design propose:propose proposer:propose estime:estimate découper:split aide:help aider:help aidez:help
     soutiens:support prends:take relais:baton reprends:take_over reprendre:take_over continue:continue continuer:continue termine:finish
@@ -77,6 +77,14 @@ export const FOREIGN_WORDS: ReadonlyMap<string, string> = new Map([
 /** Substring → English, for text without spaces or with rich inflection. Longer ones first. */
 export const FOREIGN_SUBSTRINGS: readonly (readonly [string, string])[] = [
   ['先不要写代码', 'no code'],
+  ['问题', 'problem'],
+  ['做', 'make'],
+  ['释放', 'release'],
+  ['代码', 'code'],
+  ['每个', 'each'],
+  ['请', 'please'],
+  ['来', 'do'],
+  ['文档', 'docs'],
   ['不要修改', 'do not change'],
   ['不要改', 'do not change'],
   ['为什么', 'why'],

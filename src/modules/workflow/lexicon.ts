@@ -7,28 +7,32 @@ const words = (text: string): readonly string[] => text.trim().split(/\s+/)
 
 /** Verbs by the kind of act they ask for. The first list that has a verb wins. */
 export const VERBS = {
-  takeover: words('take_over inherit adopt seize steal overtake'),
+  takeover: words('take_over inherit adopt seize steal overtake reclaim rescue revive'),
   resume: words('continue resume carry_on pick_up go_on proceed left_off'),
   finish: words('finish complete finalize'),
   handoff: words('hand_off hand_over wrap_up pass_on relinquish surrender yield log_off sign_off step_aside step_back'),
-  release: words('release free return'),
-  help: words('help assist support aid unblock lend_hand back_up contribute help_out'),
-  join: words('join pair team_up collaborate cooperate jump_in pitch_in chip_in step_in hop_on join_in swarm'),
+  release: words('release free return vacate unclaim give_up let_go unlock'),
+  help: words('help assist support aid unblock lend_hand complement relieve back_up contribute help_out'),
+  join: words(
+    'join pair participate team_up collaborate cooperate jump_in pitch_in chip_in step_in hop_on join_in swarm',
+  ),
   delegate: words(
-    'delegate assign reassign dispatch outsource offload allocate distribute farm_out hand_out fan_out parallelize recruit instruct spawn launch route orchestrate pawn_off enlist',
+    'delegate assign reassign dispatch outsource offload allocate distribute farm_out hand_out fan_out parallelize recruit instruct spawn launch route orchestrate pawn_off enlist divvy share_out allot appoint nominate designate triage invite start_agent',
   ),
   cause: words('have let get ask tell make request message ping notify order send forward give hand pass put'),
   transfer: words('transfer turn_over'),
   divide: words('split divide share'),
   plan: words(
-    'plan design architect estimate outline draft sketch brainstorm decompose break_down propose scope strategize roadmap prioritize specify spec recommend suggest think lay_out map_out work_out',
+    'plan design architect estimate outline draft sketch brainstorm decompose break_down propose scope strategize roadmap prioritize specify spec recommend suggest think lay_out map_out work_out ideate devise formulate conceptualize map_out',
   ),
   review: words(
-    'review audit critique criticize inspect proofread assess evaluate verify double_check sanity_check vet nitpick roast examine scrutinize pentest qa rate grade',
+    'review audit critique criticize inspect proofread assess evaluate verify double_check sanity_check vet nitpick roast scrutinize go_over pentest qa rate grade comment_on criticise feedback ptal',
   ),
-  explain: words('explain describe summarize elaborate clarify understand recap remind teach tell_me walk_through'),
+  explain: words('explain describe summarize elaborate clarify recap remind walk_through'),
+  know: words('understand know learn see identify wonder figure_out find_out decide explore'),
+  show: words('show list print display highlight count measure report'),
   look: words(
-    'show list find locate look look_at look_for check search grep read trace investigate analyze analyse monitor watch observe print count measure compare see inspect_at identify know learn diagnose explore browse figure_out find_out scan detect spot point_out report study research',
+    'find locate look look_at look_for check search grep read trace investigate analyze analyse monitor watch observe compare diagnose browse scan detect spot point_out study research examine',
   ),
   run: words('run execute rerun'),
   debug: words('debug troubleshoot'),
@@ -38,7 +42,7 @@ export const VERBS = {
     integrate extract inline merge combine rebase commit push revert undo redo restore cherry-pick backport deploy ship publish tag
     clean_up clean cleanup simplify optimize optimise improve speed_up reduce increase decrease apply patch correct repair resolve
     solve rework restructure reorganize dockerize scaffold bootstrap init initialize seed regenerate format lint prettify style
-    restyle center align hide display validate sanitize escape encrypt hash memoize debounce throttle paginate sort cache log
+    restyle center align hide validate sanitize escape encrypt hash memoize debounce throttle paginate sort cache log
     expose limit restrict prevent allow handle parse mock stub skip ignore silence pin drop strip trim wrap unwrap uncomment comment
     hardcode support extend expand swap switch toggle rip_out get_rid kill use turn_off turn_on turn_into set save store persist ensure
     make_sure document annotate type cover polyfill automate unify dedupe deduplicate consolidate separate decouple modularize
@@ -46,7 +50,7 @@ export const VERBS = {
     adjust tweak tune polish finetune rearrange reorder resize shrink scale stabilize unbreak bring_back put_back squash amend bundle
     minify compress precompute parametrize parameterize localize internationalize instrument retry address tackle sort_out deal_with
     take_care substitute rollback roll_back fork vendor deprecate sync compile typecheck export import upload download provision
-    mark flag highlight animate round color default append_to plug code program develop craft produce close open adapt adopt_to
+    mark flag animate round color default append_to plug code program develop craft produce close open adapt adopt_to
     fill populate normalize serialize deserialize encode decode filter group map flatten reset clear purge archive exclude unmount
     register subscribe emit trigger schedule queue batch stream benchmark profile override overwrite bypass guard enforce require
     accept reject respect tidy tidy_up neaten shorten lengthen lower raise cap bound truncate pad indent capitalize`,
@@ -58,7 +62,7 @@ export type VerbClass = keyof typeof VERBS
 /** Nouns that name a deliverable. They count only as the head of a phrase: in "plan page" the page is what is meant. */
 export const NOUNS = {
   plan: words(
-    'plan design spec specification proposal roadmap estimate rfc outline strategy architecture concept blueprint approach approaches options milestones requirements feasibility breakdown todo checklist steps phases story stories epic',
+    'plan design spec specification proposal roadmap estimate rfc outline strategy architecture concept blueprint approach approaches options milestones requirements feasibility breakdown prd wbs timeline ideas idea one-pager pager way ways measures todo checklist steps phases story stories epic',
   ),
   review: words(
     'review audit feedback critique opinion thoughts pr diff changes changeset lgtm nits findings mistakes',
@@ -67,11 +71,38 @@ export const NOUNS = {
     'bug error crash failure issue problem exception regression typo leak race deadlock warning vulnerability stacktrace traceback',
   ),
   handoff: words('handoff handover baton torch notes note summary'),
-  status: words('status progress overview news state tour'),
+  status: words('status progress overview news state tour summary recap explanation list'),
+  artifact: words(
+    'code pr prs diff patch commit commits changes implementation solution mr codebase function component query schema architecture work file module logic sql snippet class script',
+  ),
+  ui: words(
+    `page screen dialog modal button buttons banner toast tooltip header footer sidebar navbar menu form field badge spinner dropdown table column
+    row icon label card panel popup widget checkbox tab avatar logo layout css font color theme ui readme docs frontend homepage landing view
+    endpoint api route middleware schema migration test tests config`,
+  ),
+  document: words('doc document study document criteria list tickets subtasks tasks plan stories map'),
   work: words(
-    'work task job ticket branch run claim claims lock changes pr refactor files remainder rest reins wip stuff',
+    'work task job ticket branch run claim claims lock changes pr refactor files remainder rest reins wip stuff locks lock lease leases',
   ),
 } as const satisfies Record<string, readonly string[]>
+
+/** Adjectives and nouns with which somebody asks for a judgement. */
+export const JUDGEMENTS: ReadonlySet<string> = new Set(
+  words(
+    `correct safe secure good right ok okay sufficient clean ready wrong suspicious sane idiomatic readable maintainable efficient robust solid sound
+    vulnerable scalable testable thread-safe weaknesses weakness flaws flaw smells smell holes security quality vulnerabilities mistakes
+    bugs issues problems improvements concerns feedback best conventions guidelines standards improved better dodgy bad performant acceptable mergeable red flags`,
+  ),
+)
+
+/** Words with which a fault is reported rather than asked about. */
+export const FAULTS: ReadonlySet<string> = new Set(
+  words(
+    `broken fails failing failed fail crashes crash crashed broke wrong missing throws throwing blank empty undefined null 500 404 red error errors bug typo
+    freezes hangs flickers overlaps misaligned doesnt isnt wont cant cannot stuck duplicated twice slow leak nan nothing never incorrect invalid
+    disappears cut ignored unable timeout flaky warnings regression`,
+  ),
+)
 
 /** What happened to somebody: stuck (help them), gone (take over), or busy. */
 export const STATES = {
@@ -93,7 +124,7 @@ export const AGENT_FAMILIES: ReadonlySet<string> = new Set(
 /** Nouns for somebody who can hold work. */
 export const PARTY_NOUNS: ReadonlySet<string> = new Set(
   words(
-    'agent agents subagent subagents sub-agent sub-agents teammate teammates colleague colleagues coworker coworkers co-worker buddy somebody someone team predecessor successor session sessions shift guys folks worker-agent bot bots instance crew peer peers contractor intern instances dev devs developer developers',
+    'agent agents subagent subagents sub-agent sub-agents teammate teammates colleague colleagues coworker coworkers co-worker buddy somebody someone team predecessor successor session sessions shift guys folks everyone everybody anyone anybody whoever owner worker-agent bot bots instance crew peer peers contractor intern instances dev devs developer developers',
   ),
 )
 
@@ -109,19 +140,19 @@ export const PARTY_ADJECTIVES = {
 } as const satisfies Record<string, readonly string[]>
 
 export const FIRST_NAMES: ReadonlySet<string> = new Set(
-  words(`alice bob carol carlos dave david dan daniel eve frank grace heidi ivan judy mallory oscar peggy tom tim tina maria mary john
+  words(`alice bob carol carlos dave david dan daniel eve heidi ivan judy mallory oscar peggy tom tim tina maria mary john
     jane jenna jen jenny jennifer sarah sara sam samuel samantha peter pedro paul paula pablo anna ana anne annie ann andrea andreas andrew alex
-    alexandra alexander ali ahmed amir amy amit ananya anil anita arjun arthur ben benjamin bernd bill brian bruno chris christian
+    alexandra alexander ali ahmed amir amy amit ananya anil anita arjun arthur ben benjamin bernd brian bruno chris christian
     christina claire claudia clara diego dimitri dmitri elena eli elias elif emma emily emil eric erik erika eva fatima felix fernando
-    filip florian francesca francois gabriel george giulia greg hannah hans harry hassan helen helena henry hiro hugo ian igor ines
+    filip florian francesca francois gabriel george giulia greg hannah hans harry hassan helen helena henry hiro hugo ian igor 
     ingrid isabel jack jacob jake james jan jason javier jens jessica jim jin joe joao johan johannes jonas jorge jose josh juan julia
-    julian julie kai karen karl karim kate katie katja kenji kevin klaus kim kumar lara lars laura lea lee lena leo leon lewis li linda
-    lisa liu louis lucas lucia luis luisa lukas luke mai manuel marc marco marcus mariana mario markus marta martin matt matteo matthew
-    max mehmet mei michael michelle miguel mike mila min mohammed mohamed monica nadia natalia natasha neha nick nicolas nina nikita
+    julian julie kai karen karl karim kate katie katja kenji kevin klaus kim kumar lara lars laura lea lee lena leo leon lewis linda
+    lisa liu louis lucas lucia luis luisa lukas luke manuel marc marco marcus mariana mario markus marta martin matt matteo matthew
+    mehmet mei michael michelle miguel mike mila mohammed mohamed monica nadia natalia natasha neha nick nicolas nina nikita
     noah nora olaf olga oliver olivia omar pat patricia patrick petra philip pierre priya rachel raj rajesh ravi rebecca ricardo rita
     robert roberto rob robin ron rosa ryan sanjay santiago sebastian sergey sergio shreya simon sofia sophie stefan stella steve steven
-    susan sven takeshi tariq tatiana thomas tobias tony valentina vera vera victor viktor vijay vikram wei will william xavier xin yan
-    yuki yusuf yara zara zoe lin mateusz piotr pawel kasia agnieszka ola bjorn astrid freya soren mads nils ulrike uwe jurgen`),
+    susan sven takeshi tariq tatiana thomas tobias tony valentina vera vera victor viktor vijay vikram wei william xavier xin yan
+    yuki yusuf yara zara zoe mateusz piotr pawel kasia agnieszka bjorn astrid freya soren mads nils ulrike uwe jurgen`),
 )
 
 /** Skipped when looking for the head of a clause. */
@@ -145,7 +176,7 @@ export const AUXILIARIES: ReadonlySet<string> = new Set(
 /** Verbs that, negated, forbid editing ("don't change anything"). */
 export const EDITING_WHEN_NEGATED: ReadonlySet<string> = new Set(
   words(
-    'change edit modify touch fix code implement write start execute apply do build refactor alter update commit push migrate move',
+    'change edit modify touch fix code implement implementation coding write start execute apply do build refactor alter update commit push migrate move changes',
   ),
 )
 

@@ -39,8 +39,8 @@ look at:look_at look for:look_for look into:investigate look up:find figure out:
 set up:set_up wire up:wire_up hook up:hook_up clean up:clean_up tidy up:tidy_up speed up:speed_up get rid:get_rid rip out:rip_out turn off:turn_off
 turn on:turn_on turn into:turn_into bring back:bring_back put back:put_back sort out:sort_out make sure:make_sure roll back:roll_back follow up:follow_up
 up to speed:up_to_speed second pair:second_pair run out:ran_out stop working:stop_working
-read only:read_only no op:read_only hold off:hold_off give up:gave_up drop out:gave_up call it a day:done_today for today:done_today for the day:done_today
-rate limit:rate-limit dry run:dry_run what about:what_about how about:how_about`)
+read only:read_only no op:read_only hold off:hold_off give up:give_up let go of:let_go comment on:comment_on take it from here:take_over share out:share_out step by step:step_by_step pros and cons:options one pager:pager call it a day:done_today for today:done_today for the day:done_today
+rate limit:rate-limit dry run:dry_run what about:what_about how about:how_about what if:what_if as soon as:when heads up:fyi got it:got_it`)
 
 function phraseTable(text: string): Map<string, [string[], string][]> {
   const table = new Map<string, [string[], string][]>()
@@ -114,7 +114,13 @@ function joined(tokens: readonly Token[]): (Word & { name: boolean })[] {
 function asVerb(word: Word & { name: boolean }, lemma: string): Word & { name: boolean } {
   const verb = VERB_CLASS.get(lemma)
   const { verb: _, ...rest } = word
-  return { ...rest, lemma, form: word.form ?? 'base', ...(verb && { verb }) }
+  return {
+    ...rest,
+    text: verb === undefined ? lemma : word.text,
+    lemma,
+    form: word.form ?? 'base',
+    ...(verb && { verb }),
+  }
 }
 
 function matchPhrase(words: readonly Word[], at: number, first: string): { lemma: string; length: number } | undefined {
@@ -144,7 +150,7 @@ const NOT_NOUN = new Set(
   `to on with from for in at of by into over about as is are was were has have had can could should will would may might
   must does did do dont not that which who so then and or but if when while until since because before after it them this these those
   the a an my your his her their its our i you we he she they me him us out up off down again now please already still too also instead
-  yet today tomorrow yesterday tonight here there right currently one get be gets im its ive isnt cant wont doesnt`.split(
+  yet today tomorrow yesterday tonight here there right onto else per within alone need needs wants must free currently one get be gets im its ive isnt cant wont doesnt`.split(
     /\s+/,
   ),
 )
@@ -185,9 +191,9 @@ function partyAt(words: readonly (Word & { name: boolean })[], at: number, befor
   if (word.name && word.verb === undefined && (MENTIONED_BY.has(last) || next?.text === "'s")) return 'named'
   if (!PARTY_NOUNS.has(word.text) || isModifier(words, at)) return undefined
   const specific = isAdjective(last) || last === 'of'
-  if (/^(?:session|instance|dev|bot|guy|shift|peer|folk|crew|worker|developer)/.test(word.text) && !specific)
+  if (/^(?:session|instance|dev|bot|guy|shift|peer|folk|crew|worker|developer|owner)/.test(word.text) && !specific)
     return undefined
-  return word.text === 'someone' || word.text === 'somebody' ? 'some' : 'other'
+  return /^(?:some|any|every|who)/.test(word.text) ? 'some' : 'other'
 }
 
 const isAdjective = (text: string): boolean =>

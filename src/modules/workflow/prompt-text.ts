@@ -130,11 +130,11 @@ function chunk(raw: string, out: Token[]): void {
     if (start > 0 && raw.includes('>')) placeholder(out, '<arrow>')
     else if (/^[-–—]+$/.test(raw)) mark(out, ',')
   } else word(core, out)
-  const tail = raw.slice(end)
-  if (tail.includes('?')) mark(out, '?')
-  else if (tail.includes('.') || tail.includes('!') || tail.includes('…')) mark(out, '.')
-  else if (tail.includes(':')) mark(out, ':')
-  else if (tail.includes(',') || tail.includes(';')) mark(out, ',')
+  const tail = new Set(raw.slice(end))
+  if (tail.has('?')) mark(out, '?')
+  else if (tail.has('.') || tail.has('!') || tail.has('…')) mark(out, '.')
+  else if (tail.has(':')) mark(out, ':')
+  else if (tail.has(',') || tail.has(';')) mark(out, ',')
 }
 
 function word(core: string, out: Token[]): void {

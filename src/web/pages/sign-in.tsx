@@ -34,13 +34,14 @@ export function SignInPage({ next, email, error, signUp }: SignInProps) {
           value={email}
           required
           maxlength={254}
-          autofocus={email === undefined}
+          autofocus={email === undefined && signUp !== 'first'}
         />
         <Field
           label="Password"
           name="password"
           type="password"
           autocomplete="current-password"
+          autofocus={email !== undefined}
           required
           maxlength={256}
         />

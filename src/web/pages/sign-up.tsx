@@ -43,6 +43,7 @@ export function SignUpPage({ next, email, name, error, needsCode }: SignUpProps)
           autocomplete="new-password"
           hint="At least 8 characters; 15 or more are better. A few random words are fine."
           required
+          autofocus={error !== undefined}
           minlength={8}
           maxlength={256}
         />

@@ -1,0 +1,46 @@
+import { verifyChain } from '../../src/journal/chain.ts'
+import type { ExportedEvent } from '../../src/journal/event.ts'
+import { NotAnEvent } from './exported.ts'
+
+/** What a verification came to, in one line for people. */
+export interface Judgement {
+  readonly holds: boolean
+  readonly line: string
+}
+
+/**
+ * Verifies a journal from any source and names the first event that does not fit.
+ *
+ * @param expected.workspace whose journal it must be
+ * @param expected.head the head hash noted earlier, in hexadecimal: without it nobody can see that a tail is missing
+ * @throws whatever the source throws, except NotAnEvent, which is a judgement
+ */
+export async function judgeJournal(
+  events: AsyncIterable<ExportedEvent>,
+  expected: { readonly workspace?: string | undefined; readonly head?: string | undefined } = {},
+): Promise<Judgement> {
+  let read = 0
+  async function* counted(): AsyncGenerator<ExportedEvent> {
+    for await (const event of events) {
+      yield event
+      // The verifier asks for the next one only where this one held.
+      read += 1
+    }
+  }
+  try {
+    const verdict = await verifyChain(counted(), expected.workspace)
+    if (!verdict.ok) return broken(verdict.events, `event ${verdict.seq} does not fit: ${verdict.reason}`)
+    if (verdict.events === 0) return broken(0, 'there are no events; a journal has at least workspace.created')
+    if (expected.head !== undefined && expected.head.toLowerCase() !== verdict.hash) {
+      return broken(verdict.events, `the head hash is ${verdict.hash}, not the expected one`)
+    }
+    return { holds: true, line: `${verdict.events} events, head hash ${verdict.hash}` }
+  } catch (error) {
+    if (error instanceof NotAnEvent) return broken(read, error.message)
+    throw error
+  }
+}
+
+function broken(holding: number, reason: string): Judgement {
+  return { holds: false, line: `The journal does not verify: ${reason} (${holding} events before hold)` }
+}
