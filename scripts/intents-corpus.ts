@@ -1,17 +1,14 @@
 import { readFileSync } from 'node:fs'
 import type { Classification } from '../src/modules/workflow/classify.ts'
+import { z } from 'zod'
 import { INTENT_IDS, type IntentId } from '../src/modules/workflow/intent.ts'
 
+const labelledPrompt = z.object({ prompt: z.string(), intent: z.enum(INTENT_IDS), split: z.string().optional() })
+
 /** One labelled prompt of `test/fixtures/intents.jsonl`; fields beyond these are ignored. */
-export interface LabelledPrompt {
-  readonly prompt: string
-  readonly intent: IntentId
-  readonly split?: string
-}
+export type LabelledPrompt = z.infer<typeof labelledPrompt>
 
 export const CORPUS_FILE = new URL('../test/fixtures/intents.jsonl', import.meta.url)
-
-const isIntent = (value: unknown): value is IntentId => INTENT_IDS.some((id) => id === value)
 
 /**
  * Reads labelled prompts, one JSON object a line; empty lines are skipped.
@@ -23,10 +20,9 @@ export function readCorpus(file: string | URL): LabelledPrompt[] {
   return lines.flatMap((line, index) => {
     if (line.trim() === '') return []
     const value: unknown = JSON.parse(line)
-    if (typeof value !== 'object' || value === null) throw new Error(`line ${index + 1}: not an object`)
-    const { prompt, intent, split } = value as Record<string, unknown>
-    if (typeof prompt !== 'string' || !isIntent(intent)) throw new Error(`line ${index + 1}: prompt or intent is wrong`)
-    return [{ prompt, intent, ...(typeof split === 'string' && { split }) }]
+    const read = labelledPrompt.safeParse(value)
+    if (!read.success) throw new Error(`line ${index + 1}: ${read.error.message}`)
+    return [read.data]
   })
 }
 

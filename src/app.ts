@@ -67,8 +67,8 @@ export function createApp(deps: AppDeps): App {
   http.onError((thrown, c) => {
     const requestId = requestIdOf(c)
     const error = toAppError(thrown)
-    if (error.code === 'INTERNAL') log.error({ err: thrown, requestId }, 'a request failed')
-    if (error.code === 'UNAVAILABLE') log.warn({ err: error.cause, requestId }, 'the database cannot be reached')
+    if (error.code === 'INTERNAL') log.error({ err: thrown }, 'a request failed')
+    if (error.code === 'UNAVAILABLE') log.warn({ err: error.cause }, 'the database cannot be reached')
     const challenge = error.code === 'UNAUTHENTICATED' ? { 'WWW-Authenticate': auth.challenge(false) } : {}
     return problemResponse(error, requestId, challenge)
   })

@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createAdaptorServer, type ServerType } from '@hono/node-server'
-import { pino } from 'pino'
 import { createApp } from './app.ts'
 import { ConfigError, loadConfig, type Config } from './config.ts'
 import { connect, type ConnectionTarget } from './db/client.ts'
 import { DataDirectoryInUse, EmbeddedPostgresError, startEmbeddedPostgres } from './db/embedded/index.ts'
+import { isDatabaseOutOfReach } from './db/errors.ts'
 import { migrate } from './db/migrate.ts'
 import type { Log } from './kernel/log.ts'
+import { createLog } from './logging.ts'
 import { startSweeper } from './maintenance/sweeper.ts'
 import { secretKeys } from './secret-key.ts'
 import { clientSetups } from './web/setup.ts'
@@ -25,7 +26,7 @@ const REQUEST_MS = 60_000
 
 async function main(): Promise<void> {
   const config = loadConfig(process.env)
-  const log = pino({ level: config.logLevel })
+  const log = createLog(config.logLevel)
   const closers: (() => Promise<unknown>)[] = []
   const stop = once(async () => {
     for (const close of closers.toReversed())
@@ -45,7 +46,7 @@ async function main(): Promise<void> {
 
   try {
     const target = await databaseTarget(config, log, closers, stopping.signal)
-    await migrate(target)
+    await migrate(target).catch((error: unknown) => Promise.reject(startFailure(config, error)))
     const database = connect(target)
     closers.push(() => database.close())
 
@@ -80,6 +81,15 @@ async function databaseTarget(
   const postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, log, signal })
   closers.push(() => postgres.stop())
   return postgres.connection
+}
+
+/** What a person can mend about DATABASE_URL, told without the URL, which holds a password; everything else as it is. */
+function startFailure({ databaseUrl }: Config, error: unknown): unknown {
+  if (databaseUrl === undefined || !isDatabaseOutOfReach(error)) return error
+  return new StartError(
+    `The database named by DATABASE_URL cannot be used: ${error.message}. Check that PostgreSQL is running there, and ` +
+      'that host, port, database, user and password are right (special characters in a password are percent-encoded).',
+  )
 }
 
 /** Listens on every address; one family of loopback may be missing on a machine, both may not. */

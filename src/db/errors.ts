@@ -1,3 +1,5 @@
+import { DrizzleQueryError } from 'drizzle-orm/errors'
+import postgres from 'postgres'
 import { AppError } from '../kernel/errors.ts'
 
 /** SQLSTATEs after which the same transaction may simply be run again (PostgreSQL manual, appendix A, class 40). */
@@ -28,9 +30,7 @@ const UNAVAILABLE_CODES = new Set([
 
 /** The SQLSTATE or socket code of what was thrown; drizzle wraps the driver's error as `cause`. */
 export function databaseErrorCode(thrown: unknown): string | undefined {
-  for (let error = thrown, depth = 0; error instanceof Error && depth < 5; error = error.cause, depth += 1) {
-    if ('code' in error && typeof error.code === 'string') return error.code
-  }
+  for (const error of causes(thrown)) if ('code' in error && typeof error.code === 'string') return error.code
   return undefined
 }
 
@@ -44,13 +44,60 @@ export function isUniqueViolation(thrown: unknown): boolean {
   return databaseErrorCode(thrown) === '23505'
 }
 
+/**
+ * A statement that failed, as it may be logged: what PostgreSQL says, and the statement without its values. Those are
+ * e-mail addresses, hashes and people's texts; drizzle puts them into the message and `params`, PostgreSQL into `detail`
+ * and `where`, and for data exceptions (class 22) into the message itself.
+ */
+export class StatementError extends Error {
+  override readonly name = 'StatementError'
+  /** SQLSTATE. */
+  readonly code: string
+  readonly query: string | undefined
+  readonly constraint: string | undefined
+
+  constructor(failed: Error, code: string, query: string | undefined) {
+    const [said] = causes(failed).slice(-1)
+    super(/^22/.test(code) || said === undefined ? `data exception ${code}` : said.message)
+    this.code = code
+    this.query = query
+    this.constraint = said !== undefined && 'constraint_name' in said ? String(said.constraint_name) : undefined
+    const frames = failed.stack?.split(failed.message)[1]
+    if (frames !== undefined) this.stack = `${this.name}: ${this.message}${frames}`
+  }
+}
+
+/** The error and what caused it, outermost first. */
+function causes(thrown: unknown): Error[] {
+  const chain: Error[] = []
+  for (let error = thrown; error instanceof Error && chain.length < 5; error = error.cause) chain.push(error)
+  return chain
+}
+
+/** True where the server, or our way into it, is what is wrong: no answer, no such user or database, a faulty URL. */
+export function isDatabaseOutOfReach(thrown: unknown): thrown is Error {
+  if (!(thrown instanceof Error)) return false
+  const code = databaseErrorCode(thrown) ?? ''
+  return isUnavailable(code) || /^(28|3D)/.test(code) || thrown instanceof URIError
+}
+
+function isUnavailable(code: string): boolean {
+  return UNAVAILABLE_CODES.has(code) || UNAVAILABLE_STATES.test(code)
+}
+
 /** The one place where the database's errors become ours; anything unknown passes through and is a bug. */
 export function fromDatabaseError(thrown: unknown): unknown {
   if (thrown instanceof AppError) return thrown
   const code = databaseErrorCode(thrown)
   if (code === undefined) return thrown
-  if (UNAVAILABLE_CODES.has(code) || UNAVAILABLE_STATES.test(code) || SERIALIZATION.has(code)) {
-    return new AppError('UNAVAILABLE', undefined, { retryAfterMs: 1000, cause: thrown })
+  if (isUnavailable(code) || SERIALIZATION.has(code)) {
+    return new AppError('UNAVAILABLE', undefined, { retryAfterMs: 1000, cause: withoutValues(thrown, code) })
   }
+  return withoutValues(thrown, code)
+}
+
+function withoutValues(thrown: unknown, code: string): unknown {
+  if (thrown instanceof DrizzleQueryError) return new StatementError(thrown, code, thrown.query)
+  if (thrown instanceof postgres.PostgresError) return new StatementError(thrown, code, undefined)
   return thrown
 }

@@ -1,10 +1,11 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { newId } from '../kernel/ids.ts'
 import type { Log } from '../kernel/log.ts'
+import { withRequestId } from '../kernel/request-context.ts'
 
 const requestIds = new WeakMap<Request, string>()
 
-/** The id of this request, in its log lines, its answer's X-Request-Id, and every error it gets. */
+/** The id of this request, in its log lines (see createLog), its answer's X-Request-Id, and every error it gets. */
 export function requestIdOf(c: Context): string {
   const known = requestIds.get(c.req.raw)
   if (known !== undefined) return known
@@ -21,7 +22,7 @@ export function requestLog(log: Log): MiddlewareHandler {
   return async (c, next) => {
     const requestId = requestIdOf(c)
     const started = performance.now()
-    await next()
+    await withRequestId(requestId, next)
     c.header('X-Request-Id', requestId)
     const { method, path } = c.req
     const ms = Math.round((performance.now() - started) * 10) / 10
@@ -29,7 +30,11 @@ export function requestLog(log: Log): MiddlewareHandler {
   }
 }
 
-/** Paths are ours and hold no secret, but a caller can put anything there. */
+/**
+ * Our paths hold no secret, but callers put anything there, in any encoding: a segment that none of our routes and ids
+ * could have (the longest has 29 characters, an encoded token more than 40) is not shown.
+ */
 function loggablePath(path: string): string {
-  return path.length > 200 || /ork_/iu.test(path) ? `${path.slice(0, 40).replace(/ork_.*/iu, '')}…` : path
+  const segments = path.split('/').map((part) => (/^[\w.-]{0,40}$/.test(part) && !/ork_/i.test(part) ? part : '…'))
+  return segments.length > 12 ? `${segments.slice(0, 12).join('/')}/…` : segments.join('/')
 }

@@ -4,6 +4,7 @@ import { newId } from './ids.ts'
 import type { Log } from './log.ts'
 import { nearest } from './nearest.ts'
 import type { Principal, Scope } from './principal.ts'
+import { currentRequestId } from './request-context.ts'
 import { isStorable } from './text.ts'
 import type { Tool } from './tool.ts'
 
@@ -103,7 +104,7 @@ export function createDispatch<Call>(deps: {
       const error = toAppError(thrown)
       if (error.code === 'UNAVAILABLE') throw error
       if (error.code !== 'INTERNAL') return refusal(error, conduct.outside(error))
-      const requestId = newId('req')
+      const requestId = currentRequestId() ?? newId('req')
       log.error({ err: thrown, tool: tool.name, requestId }, 'a tool call failed')
       return refusal(new AppError('INTERNAL', undefined, { details: { requestId } }), conduct.outside(error))
     }

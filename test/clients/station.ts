@@ -79,7 +79,13 @@ export async function takeTurn(
 ): Promise<TurnResult> {
   const { model, place, run } = station
   model.assign({ ...task, gitContext: readGitContext(place.checkout) })
-  const { output } = await run('turn', task.prompt)
+  const { output } = await run('turn', task.prompt).catch((error: unknown) => {
+    // OpenCode 1.18.33 hung once in 40 runs before its first request about the task, the cause not found. Nothing has
+    // been asked of the model yet, so starting again is safe; it is said aloud, lest it hide something of ours.
+    if (model.transcript().prose !== '') throw error
+    console.log(`  again   ${station.client.name} did not get as far as asking its model: ${String(error)}`)
+    return run('turn', task.prompt)
+  })
   const transcript = model.transcript()
   const answers = transcript.results.map((result) => {
     const answer = answerOf(result)

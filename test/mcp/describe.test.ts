@@ -21,6 +21,6 @@ it.each(tools.map((tool) => [tool.name, describeTool(tool).outputSchema] as cons
   (_, schema) => {
     const validate = new AjvJsonSchemaValidator().getValidator({ ...schema, $schema })
     expect(validate(refusal)).toMatchObject({ valid: true })
-    expect(validate({ ...refusal, phase: undefined })).toMatchObject({ valid: false })
+    expect(validate({ ...refusal, ok: undefined })).toMatchObject({ valid: false })
   },
 )

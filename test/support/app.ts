@@ -1,11 +1,11 @@
 import { Writable } from 'node:stream'
 import { sql } from 'drizzle-orm'
-import { pino } from 'pino'
 import { createApp, type App } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import { connect, type Database } from '../../src/db/client.ts'
 import { startSweeper } from '../../src/maintenance/sweeper.ts'
 import { createAgent, type Agent } from './agent.ts'
+import { createLog } from '../../src/logging.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 import { obtainTokens, visitor, type FetchLike, type ObtainedTokens, type Visitor } from './oauth.ts'
 
@@ -42,7 +42,7 @@ export async function createTestApp(options: { sweep?: boolean; env?: Record<str
       done()
     },
   })
-  const log = pino({ level: 'trace' }, sink)
+  const log = createLog('trace', sink)
   const build = (database: Database) =>
     createApp({ config, database, secretKeys: [SECRET], log, version: '0.0.0-test' })
   const app = build(db.database)

@@ -76,11 +76,14 @@ function probabilities(scores: readonly number[]): Scored[] {
   )
 }
 
+/** Families whose names mean nothing to a reader: runs of word classes, lengths, and the absence of others. */
+const SILENT = /^(?:seq|is:length|who:nobody|pair|kind|topic)/
+
 /** The features that lift an intent most over the mean of all intents. */
 function reasonsFor(column: number, known: readonly (readonly [string, readonly number[]])[]): string[] {
   return known
     .map(([name, row]) => [name, (row[column] ?? 0) - row.reduce((a, b) => a + b, 0) / row.length] as const)
-    .filter(([, lift]) => lift > 0)
+    .filter(([name, lift]) => lift > 0 && !SILENT.test(name))
     .sort((a, b) => b[1] - a[1])
     .slice(0, MAX_REASONS)
     .map(([name]) => name)

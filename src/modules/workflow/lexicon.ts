@@ -29,10 +29,10 @@ export const VERBS = {
     'review audit critique criticize inspect proofread assess evaluate verify double_check sanity_check vet nitpick roast scrutinize go_over pentest qa rate grade comment_on criticise feedback ptal',
   ),
   explain: words('explain describe summarize elaborate clarify recap remind walk_through'),
-  know: words('understand know learn see identify wonder figure_out find_out decide explore'),
+  know: words('understand know learn see wonder figure_out find_out decide explore'),
   show: words('show list print display highlight count measure report'),
   look: words(
-    'find locate look look_at look_for check search grep read trace investigate analyze analyse monitor watch observe compare diagnose browse scan detect spot point_out study research examine',
+    'find locate look look_at look_for check search grep read trace investigate analyze analyse identify monitor watch observe compare diagnose browse scan detect spot point_out study research examine',
   ),
   run: words('run execute rerun'),
   debug: words('debug troubleshoot'),
@@ -59,10 +59,33 @@ export const VERBS = {
 
 export type VerbClass = keyof typeof VERBS
 
+export const VERB_CLASSES: readonly VerbClass[] = [
+  'takeover',
+  'resume',
+  'finish',
+  'handoff',
+  'release',
+  'help',
+  'join',
+  'delegate',
+  'cause',
+  'transfer',
+  'divide',
+  'plan',
+  'review',
+  'explain',
+  'know',
+  'show',
+  'look',
+  'run',
+  'debug',
+  'edit',
+]
+
 /** Nouns that name a deliverable. They count only as the head of a phrase: in "plan page" the page is what is meant. */
 export const NOUNS = {
   plan: words(
-    'plan design spec specification proposal roadmap estimate rfc outline strategy architecture concept blueprint approach approaches options milestones requirements feasibility breakdown prd wbs timeline ideas idea one-pager pager way ways measures todo checklist steps phases story stories epic',
+    'plan design spec specification proposal roadmap estimate rfc outline strategy architecture concept blueprint approach approaches options milestones requirements feasibility breakdown prd wbs timeline ideas idea one-pager pager way ways measures effort points todo checklist steps phases story stories epic',
   ),
   review: words(
     'review audit feedback critique opinion thoughts pr diff changes changeset lgtm nits findings mistakes',
@@ -91,7 +114,7 @@ export const JUDGEMENTS: ReadonlySet<string> = new Set(
   words(
     `correct safe secure good right ok okay sufficient clean ready wrong suspicious sane idiomatic readable maintainable efficient robust solid sound
     vulnerable scalable testable thread-safe weaknesses weakness flaws flaw smells smell holes security quality vulnerabilities mistakes
-    bugs issues problems improvements concerns feedback best conventions guidelines standards improved better dodgy bad performant acceptable mergeable red flags`,
+    bugs issues problems improvements concerns feedback best conventions guidelines standards improved better dodgy bad performant acceptable mergeable red flags bottlenecks secrets weak risky reasonable alright verdict fine sound enough risks risk`,
   ),
 )
 

@@ -63,7 +63,7 @@ const SPLIT_PHRASES: Readonly<Record<string, Readonly<Record<string, string>>>> 
   take: { over: 'take_over' },
   pick: { up: 'pick_up' },
   wrap: { up: 'wrap_up' },
-  turn: { over: 'hand_over' },
+  turn: { over: 'hand_over', off: 'turn_off', on: 'turn_on' },
   pass: { on: 'pass_on', along: 'pass_on', over: 'hand_over' },
   break: { down: 'break_down', into: 'break_down' },
   give: { hand: 'lend_hand' },
@@ -75,8 +75,6 @@ const SPLIT_PHRASES: Readonly<Record<string, Readonly<Record<string, string>>>> 
   put: { back: 'put_back' },
   bring: { back: 'bring_back' },
 }
-
-const mutable = (word: Word): { -readonly [K in keyof Word]: Word[K] } => ({ ...word })
 
 /** The words of a prompt, boundaries included. */
 export function wordsOf(prompt: string): Word[] {
@@ -133,8 +131,9 @@ function matchPhrase(words: readonly Word[], at: number, first: string): { lemma
 }
 
 function splitParticle(words: readonly Word[], at: number): string | undefined {
-  const particles = SPLIT_PHRASES[words[at]?.lemma ?? '']
-  if (particles === undefined || !Object.hasOwn(SPLIT_PHRASES, words[at]?.lemma ?? '')) return undefined
+  const lemma = words[at]?.lemma ?? ''
+  const particles = Object.hasOwn(SPLIT_PHRASES, lemma) ? SPLIT_PHRASES[lemma] : undefined
+  if (particles === undefined) return undefined
   for (let next = at + 1; next <= at + 6; next++) {
     const text = words[next]?.text
     if (text === undefined || isBoundary(text)) return undefined
@@ -228,17 +227,13 @@ function qualified(which: NonNullable<Word['which']>, out: Word[]): NonNullable<
   return result
 }
 
-/** "codex, claude and gemini" is one party too. */
+/** "codex and claude", "agent codex-2" are one party. A comma separates clauses as often as names, and stays. */
 function mergeWithPrevious(out: Word[]): void {
   for (;;) {
     const joint = out.at(-2)?.text
-    const glue = joint === 'and' || joint === 'or' || joint === ',' ? 1 : 0
+    const glue = joint === 'and' || joint === 'or' ? 1 : 0
     const before = out.at(-2 - glue)
-    if (before?.text !== PARTY || (glue === 0 && before.which === out.at(-1)?.which && before.which === undefined))
-      return
-    const kept = mutable(before)
-    // A comma alone separates clauses as often as names ("codex, claude died"): only join when "and" closes the list.
-    if (joint === ',') return
-    out.splice(-2 - glue, 2 + glue, kept)
+    if (before?.text !== PARTY) return
+    out.splice(-2 - glue, 2 + glue, before)
   }
 }

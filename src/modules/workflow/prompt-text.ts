@@ -130,11 +130,16 @@ function chunk(raw: string, out: Token[]): void {
     if (start > 0 && raw.includes('>')) placeholder(out, '<arrow>')
     else if (/^[-–—]+$/.test(raw)) mark(out, ',')
   } else word(core, out)
-  const tail = new Set(raw.slice(end))
-  if (tail.has('?')) mark(out, '?')
-  else if (tail.has('.') || tail.has('!') || tail.has('…')) mark(out, '.')
-  else if (tail.has(':')) mark(out, ':')
-  else if (tail.has(',') || tail.has(';')) mark(out, ',')
+  const boundary = boundaryIn(raw.slice(end))
+  if (boundary !== '') mark(out, boundary)
+}
+
+/** The strongest boundary among the punctuation after a word; empty without one. */
+function boundaryIn(punctuation: string): string {
+  if (/\?/.test(punctuation)) return '?'
+  if (/[.!…]/.test(punctuation)) return '.'
+  if (/:/.test(punctuation)) return ':'
+  return /[,;]/.test(punctuation) ? ',' : ''
 }
 
 function word(core: string, out: Token[]): void {
@@ -145,7 +150,7 @@ function word(core: string, out: Token[]): void {
   }
   const bare = core.replace(/^[@/]/, '').replace(/[*_~`]+$/, '')
   const lower = bare.toLowerCase()
-  if (/[^\u0000-\u024F]/.test(lower) && foreignScript(lower, out)) return
+  if (/[\u0250-\uFFFF]/.test(lower) && foreignScript(lower, out)) return
   const last = out.at(-1)?.text
   const inSentence = last !== undefined && last !== '.' && last !== '\n' && last !== '?' && last !== ':'
   const name = core.startsWith('@') || (inSentence && /^\p{Lu}\p{Ll}+(?:'s)?$/u.test(bare))

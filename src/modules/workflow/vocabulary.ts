@@ -11,6 +11,7 @@ import {
   PARTY_NOUNS,
   QUESTION_WORDS,
   STATES,
+  VERB_CLASSES,
   VERBS,
   type VerbClass,
 } from './lexicon.ts'
@@ -60,8 +61,8 @@ export const VERB_CLASS: ReadonlyMap<string, VerbClass> = verbClasses()
 
 function verbClasses(): Map<string, VerbClass> {
   const classes = new Map<string, VerbClass>()
-  for (const [name, list] of Object.entries(VERBS) as [VerbClass, readonly string[]][]) {
-    for (const verb of list) if (!classes.has(verb)) classes.set(verb, name)
+  for (const name of VERB_CLASSES) {
+    for (const verb of VERBS[name]) if (!classes.has(verb)) classes.set(verb, name)
   }
   return classes
 }

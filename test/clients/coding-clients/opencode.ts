@@ -30,12 +30,19 @@ export const openCode: CodingClient = {
     const folder = join(home, '.config', 'opencode')
     mkdirSync(folder, { recursive: true })
     writeFileSync(join(folder, 'opencode.json'), JSON.stringify(config(modelUrl), null, 2))
+    // As after a first start with a network: else every process tries to install this, holding a lock that the next
+    // one waits for.
+    mkdirSync(join(folder, 'node_modules'))
+    const installed = { packages: { '': { dependencies: { '@opencode-ai/plugin': '*' } } } }
+    writeFileSync(join(folder, 'package-lock.json'), JSON.stringify(installed))
   },
   env: () => ({
     OPENCODE_DISABLE_AUTOUPDATE: '1',
     OPENCODE_DISABLE_MODELS_FETCH: '1',
     OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
     OPENCODE_DISABLE_DEFAULT_PLUGINS: '1',
+    OPENCODE_DISABLE_FFF: '1',
+    OPENCODE_EXPERIMENTAL_DISABLE_FILEWATCHER: '1',
   }),
   commands: {
     add: ({ mcpUrl }) => ['opencode', 'mcp', 'add', SERVER_NAME, '--url', mcpUrl],
