@@ -20,11 +20,14 @@ const BLOCKS: Readonly<Record<string, () => string>> = {
 
 /** The page with its generated parts made anew; everything else as it is. Throws for a part that nobody knows. */
 export async function regenerated(page: string): Promise<string> {
-  const filled = page.replace(/(<!-- generated: (\w+) -->\n).*?(\n<!-- end -->)/gsu, (_all, open, name, end) => {
-    const make = BLOCKS[String(name)]
-    if (make === undefined) throw new Error(`nothing generates "${String(name)}"`)
-    return `${String(open)}\n${make()}\n${String(end)}`
-  })
+  const filled = page.replace(
+    /(<!-- generated: (\w+) -->\n)(?:(?!<!-- generated).)*?(<!-- end -->)/gsu,
+    (_all, open, name, end) => {
+      const make = BLOCKS[String(name)]
+      if (make === undefined) throw new Error(`nothing generates "${String(name)}"`)
+      return `${String(open)}\n${make()}\n\n${String(end)}`
+    },
+  )
   return format(filled, { ...(await resolveConfig(PROTOCOL)), filepath: PROTOCOL })
 }
 
