@@ -1,10 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import type { EmbeddedPostgres } from '../../src/db/embedded/index.ts'
 import { start, temporaryDirectory } from '../db/embedded-harness.ts'
-import { freePort, readiness } from '../support/server-process.ts'
+import { freePort, portOf, readiness } from '../support/server-process.ts'
 import { launch, NO_HANG_MS, running, signIn } from './harness.ts'
 
 /** A PostgreSQL that somebody else runs, on a loopback port. */
@@ -35,12 +35,10 @@ test('a DATABASE_URL that leads nowhere ends the start with what is wrong, and n
   const silent = createServer().listen(0, '127.0.0.1')
   onTestFinished(() => void silent.close())
   await once(silent, 'listening')
-  const address = silent.address()
-  const silentPort = typeof address === 'object' && address !== null ? address.port : 0
   const password = 's3cr3t-of-mine'
   const nowhere: [url: string, says: RegExp][] = [
     [`postgres://ork:${password}@127.0.0.1:${await freePort()}/ork`, /ECONNREFUSED/],
-    [`postgres://ork:${password}@127.0.0.1:${silentPort}/ork`, /CONNECT_TIMEOUT/],
+    [`postgres://ork:${password}@127.0.0.1:${portOf(silent)}/ork`, /CONNECT_TIMEOUT/],
     [`postgres://ork:${password}%zz@127.0.0.1:${port}/ork`, /URI malformed/],
     [urlOf(postgres, port, password), /password authentication failed/],
     [`${urlOf(postgres, port)}_absent`, /database "orkestrate_absent" does not exist/],

@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { gone, recordedPostmaster, temporaryDirectory } from '../db/embedded-harness.ts'
-import { freePort, readiness } from '../support/server-process.ts'
+import { freePort, portOf, readiness } from '../support/server-process.ts'
 import { launch, postmasterOf, running } from './harness.ts'
 
 test('a start prints the address and the exact commands that connect each client, and can serve', async () => {
@@ -35,11 +35,7 @@ test('a second start on the same data directory says who has it and ends; the fi
 
 test('a start on a busy port says so and ends, and leaves no PostgreSQL behind', async () => {
   const dataDir = await temporaryDirectory()
-  const other = createServer().listen(0, '127.0.0.1')
-  onTestFinished(() => void other.close())
-  await once(other, 'listening')
-  const address = other.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const port = await occupy('127.0.0.1')
   const server = await launch({ dataDir, port })
   expect(await server.exited).toEqual({ code: 1, signal: null })
   expect(server.output()).toContain(`Port ${port} is in use. Stop the other program, or set PORT to another one.`)
@@ -49,13 +45,10 @@ test('a start on a busy port says so and ends, and leaves no PostgreSQL behind',
   expect(await readiness(again.origin)).toBe(200)
 })
 
-test('a port that is busy on one family of loopback only is busy: nothing half-started stays', async () => {
+test('a port that is busy on the last of the loopback addresses is busy: nothing half-started stays', async () => {
   const dataDir = await temporaryDirectory()
-  const other = createServer().listen(0, '::1')
-  onTestFinished(() => void other.close())
-  await once(other, 'listening')
-  const address = other.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
+  // Some machines have no IPv6.
+  const port = await occupy('::1').catch(() => occupy('127.0.0.1'))
   const server = await launch({ dataDir, port })
   expect(await server.exited).toEqual({ code: 1, signal: null })
   expect(server.output()).toContain(`Port ${port} is in use.`)
@@ -83,3 +76,11 @@ test('a start that is interrupted ends with 0 and leaves no PostgreSQL behind', 
   const again = await running({ dataDir })
   expect(await readiness(again.origin)).toBe(200)
 })
+
+/** Listens on a free port of the address until the test is over. */
+async function occupy(host: string): Promise<number> {
+  const server = createServer().listen(0, host)
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  return portOf(server)
+}
