@@ -10,7 +10,7 @@ import { liveClaimsOfSession } from './claim/store.ts'
 import type { Call } from './call.ts'
 import { joinSession } from './session/join.ts'
 import { pendingAlerts, type Session } from './session/session.ts'
-import { liveSessionsOfGrant, sessionById } from './session/store.ts'
+import { lastSessionOf, liveSessionsOfGrant, sessionById } from './session/store.ts'
 import type { JoinInput } from './session/tools.ts'
 import { memberAdded, repoBound, workspaceCreated } from './tenancy/events.ts'
 import { canonicalRemote } from './tenancy/remote.ts'
@@ -172,12 +172,28 @@ async function findSession(
   const live = await database.query((orm) => liveSessionsOfGrant(orm, principal.grantId))
   const named = agentId === undefined ? live : live.filter((session) => session.agentId === agentId)
   const [first, ...others] = named
-  if (first === undefined) throw new AppError('NOT_JOINED')
+  if (first === undefined) throw await notJoined(database, principal, agentId)
   if (agentId === undefined && others.length > 0) {
     const candidates = named.map(({ agentId: id, toolName, branch }) => ({ agentId: id, toolName, branch }))
     throw new AppError('AGENT_AMBIGUOUS', undefined, { details: { candidates } })
   }
   return first
+}
+
+/** Tells a caller whose session ended, or speaks through another sign-in now, which agentId brings it back. */
+async function notJoined(database: Database, principal: Principal, agentId: string | undefined): Promise<AppError> {
+  const { userId, grantId } = principal
+  const last = await database.query((orm) => lastSessionOf(orm, { userId, grantId, agentId }))
+  if (last === null) return new AppError('NOT_JOINED')
+  const resume = `Call join_workspace with agentId "${last.agentId}" to go on with it.`
+  if (last.endReason === null) {
+    return new AppError('NOT_JOINED', `Your session goes on through another sign-in. ${resume}`, {
+      details: { agentId: last.agentId, reason: 'resumed_elsewhere' },
+    })
+  }
+  return new AppError('NOT_JOINED', `Your session has ended. ${resume}`, {
+    details: { agentId: last.agentId, reason: last.endReason },
+  })
 }
 
 function repoIdentity(input: JoinInput): RepoIdentity {

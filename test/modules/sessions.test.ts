@@ -61,7 +61,10 @@ describe('an agentId', () => {
       lastState: { objective: 'Resume me' },
     })
     expect(joined['claims'].map((c: { claimId: string }) => c.claimId)).toEqual([claim.claimId])
-    expect(await agent.call('read_team_state')).toMatchObject({ error: { code: 'NOT_JOINED' } })
+    expect(await agent.call('read_team_state')).toMatchObject({
+      error: { code: 'NOT_JOINED', agentId: agent.agentId, reason: 'resumed_elsewhere' },
+      nextRequiredTool: 'join_workspace',
+    })
   })
 
   test('of somebody else is taken, in join; and does not exist, in every other call', async () => {
@@ -173,7 +176,9 @@ describe('ending', () => {
       return list.includes('session.ended') ? list : null
     })
     expect(types.slice(-3)).toEqual(['claim.released', 'run.finished', 'session.ended'].toSorted(byOrderIn(types)))
-    expect(await agent.call('read_team_state')).toMatchObject({ error: { code: 'NOT_JOINED' } })
+    expect(await agent.call('read_team_state', { agentId: undefined })).toMatchObject({
+      error: { code: 'NOT_JOINED', agentId: agent.agentId, reason: 'idle' },
+    })
     expect(await agent.join({ agentId: agent.agentId })).toMatchObject({ session: { resumed: true }, claims: [] })
   })
 

@@ -29,6 +29,29 @@ export async function liveSessionsOfGrant(
     .limit(LIMITS.sessionsPerGrant)
 }
 
+/**
+ * The session that a caller without a live one most likely means: the newest of this person by that agentId, or without
+ * one the newest that came from this grant.
+ */
+export async function lastSessionOf(
+  orm: Orm,
+  caller: { userId: string; grantId: string; agentId: string | undefined },
+): Promise<(Pick<Session, 'agentId' | 'grantId'> & { endReason: EndReason | null }) | null> {
+  const { userId, grantId, agentId } = caller
+  const rows = await orm
+    .select({ agentId: sessions.agentId, grantId: sessions.grantId, endReason: sessions.endReason })
+    .from(sessions)
+    .where(
+      and(
+        eq(sessions.userId, userId),
+        agentId === undefined ? eq(sessions.grantId, grantId) : eq(sessions.agentId, agentId),
+      ),
+    )
+    .orderBy(desc(sessions.lastSeenAt))
+    .limit(1)
+  return rows[0] ?? null
+}
+
 export async function countLiveSessionsOfGrant(tx: Tx, grantId: string): Promise<number> {
   const rows = await tx
     .select({ count: count() })
