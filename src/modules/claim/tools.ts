@@ -141,7 +141,7 @@ export function claimFacts(claim: Claim, agentId: string) {
 function claimAnswer(claim: Claim) {
   const { mode, fence, ttlSeconds } = claim
   const expiresAt = claim.expiresAt.toISOString()
-  return { claimId: claim.id, ...shownPaths(claim.patterns), mode, fence, expiresAt, ttlSeconds }
+  return { claimId: claim.id, ...shownPaths(claim), mode, fence, expiresAt, ttlSeconds }
 }
 
 /**

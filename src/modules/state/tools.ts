@@ -7,6 +7,7 @@ import { parsePatterns } from '../claim/pattern.ts'
 import { callTool, type Call } from '../call.ts'
 import { line, optionalAgentId, paths, sha, stateHash, text, timestamp } from '../fields.ts'
 import { actorOf, STATUSES, type AgentState } from '../session/session.ts'
+import { stateView } from '../session/view.ts'
 import { INTENTS } from '../workflow/intent.ts'
 import { statePublished } from './events.ts'
 import { changesSince, teamPage } from './team.ts'
@@ -100,7 +101,7 @@ export const updateMyState = callTool({
     const { status, objective } = state
     ws.append(statePublished, { sessionId, agentId, repoId, status, objective, paths: footprint }, actorOf(session))
     call.session = { ...session, state, ...(repo === undefined ? {} : checkout(repo)) }
-    return { state: { ...state } }
+    return { state: stateView(state) }
   },
 })
 
