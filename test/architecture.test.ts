@@ -30,6 +30,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   'kernel/': { ours: [], packages: ['zod', 'uuidv7', 'canonicalize', '@oslojs/encoding'] },
   'config.ts': { ours: [], packages: ['zod'] },
   'secret-key.ts': { ours: [], packages: [] },
+  'logging.ts': { ours: ['kernel/'], packages: ['pino'] },
   // The list of all tables, read by drizzle-kit alone; nothing in src imports it.
   'db/schema.ts': { ours: ['journal/schema.ts', 'auth/schema.ts', ...ORDER], packages: [] },
   'db/': { ours: ['kernel/'], packages: ['drizzle-orm', 'postgres', 'zod'] },
@@ -56,8 +57,8 @@ const RULES: Readonly<Record<string, Rule>> = {
     packages: ['hono'],
   },
   'main.ts': {
-    ours: ['kernel/', 'db/', 'maintenance/', 'web/', 'app.ts', 'config.ts', 'secret-key.ts'],
-    packages: ['pino', '@hono/node-server'],
+    ours: ['kernel/', 'db/', 'maintenance/', 'web/', 'app.ts', 'config.ts', 'logging.ts', 'secret-key.ts'],
+    packages: ['@hono/node-server'],
   },
 }
 
