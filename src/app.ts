@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import { createAuth, type Auth } from './auth/index.ts'
+import { createAuth, requireSameOrigin, type Auth } from './auth/index.ts'
 import type { Config } from './config.ts'
 import type { Database } from './db/client.ts'
 import { createMcpRoute } from './http/mcp-route.ts'
@@ -56,10 +56,18 @@ export function createApp(deps: AppDeps): App {
   const mcp = createMcpEndpoint({ tools, dispatch, version, log })
   let draining = false
 
+  /** A person at REST: by bearer token, or by the browser session, which must then come from our own pages to write. */
   async function userOf(request: Request): Promise<string> {
-    const principal = await auth.authenticate(request.headers.get('authorization') ?? undefined, 'rest')
-    if (principal === null) throw new AppError('UNAUTHENTICATED')
-    return principal.userId
+    const authorization = request.headers.get('authorization') ?? undefined
+    if (authorization !== undefined) {
+      const principal = await auth.authenticate(authorization, 'rest')
+      if (principal === null) throw new AppError('UNAUTHENTICATED', undefined, { challenge: auth.challenge(true) })
+      return principal.userId
+    }
+    const person = await auth.browserUser(request)
+    if (person === null) throw new AppError('UNAUTHENTICATED', undefined, { challenge: auth.challenge(false) })
+    if (request.method !== 'GET' && request.method !== 'HEAD') requireSameOrigin(request, config.publicUrl)
+    return person.userId
   }
 
   const http = new Hono()
@@ -69,8 +77,7 @@ export function createApp(deps: AppDeps): App {
     const error = toAppError(thrown)
     if (error.code === 'INTERNAL') log.error({ err: thrown }, 'a request failed')
     if (error.code === 'UNAVAILABLE') log.warn({ err: error.cause }, 'the database cannot be reached')
-    const challenge = error.code === 'UNAUTHENTICATED' ? { 'WWW-Authenticate': auth.challenge(false) } : {}
-    return problemResponse(error, requestId, challenge)
+    return problemResponse(error, requestId)
   })
   http.notFound((c) => problemResponse(new AppError('NOT_FOUND'), requestIdOf(c)))
   http.route('/', createOperations({ database, version, ready: () => !draining }))

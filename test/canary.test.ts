@@ -135,8 +135,14 @@ async function misplaceTokens({ accessToken, refreshToken, browser }: Login): Pr
     `/api/workspaces/${accessToken}/events`,
     `/api/workspaces/x/${base64}`,
     `/api/${encodeURIComponent(`a ${refreshToken}`)}`,
-    `/api/${[...accessToken].map((c) => `%${c.charCodeAt(0).toString(16)}`).join('')}`,
-    `/api/${[...accessToken].map((c) => `%25${c.charCodeAt(0).toString(16)}`).join('')}`,
+    `/api/${accessToken
+      .split('')
+      .map((c) => `%${c.charCodeAt(0).toString(16)}`)
+      .join('')}`,
+    `/api/${accessToken
+      .split('')
+      .map((c) => `%25${c.charCodeAt(0).toString(16)}`)
+      .join('')}`,
     `/healthz?access_token=${accessToken}`,
     `/api/mcp?token=${refreshToken}`,
     `/oauth/authorize?code=${accessToken}`,

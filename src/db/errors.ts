@@ -58,7 +58,7 @@ export class StatementError extends Error {
 
   constructor(failed: Error, code: string, query: string | undefined) {
     const [said] = causes(failed).slice(-1)
-    super(/^22/.test(code) || said === undefined ? `data exception ${code}` : said.message)
+    super(code.startsWith('22') || said === undefined ? `data exception ${code}` : said.message)
     this.code = code
     this.query = query
     this.constraint = said !== undefined && 'constraint_name' in said ? String(said.constraint_name) : undefined

@@ -3,8 +3,6 @@ import { AppError } from '../kernel/errors.ts'
 import { LIMITS } from '../kernel/limits.ts'
 import type { Principal } from '../kernel/principal.ts'
 import { readJson } from './json-body.ts'
-import { problemResponse } from './problem.ts'
-import { requestIdOf } from './request-log.ts'
 
 /** What the route needs of auth and of mcp. */
 export interface McpRouteDeps {
@@ -26,9 +24,7 @@ export function createMcpRoute(deps: McpRouteDeps): Hono {
     const authorization = c.req.header('authorization')
     const principal = await deps.authenticate(authorization)
     if (principal === null) {
-      return problemResponse(new AppError('UNAUTHENTICATED'), requestIdOf(c), {
-        'WWW-Authenticate': deps.challenge(authorization !== undefined),
-      })
+      throw new AppError('UNAUTHENTICATED', undefined, { challenge: deps.challenge(authorization !== undefined) })
     }
     const origin = c.req.header('origin')
     // MCP 2026-07-28 transports, "Security Warning": DNS rebinding.

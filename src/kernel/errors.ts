@@ -201,17 +201,20 @@ export class AppError extends Error {
   readonly code: ErrorCode
   readonly details: ErrorDetails
   readonly retryAfterMs: number | undefined
+  /** For WWW-Authenticate, where the answer is 401. */
+  readonly challenge: string | undefined
 
   constructor(
     code: ErrorCode,
     message: string = ERRORS[code].title,
-    options: { details?: ErrorDetails; retryAfterMs?: number; cause?: unknown } = {},
+    options: { details?: ErrorDetails; retryAfterMs?: number; challenge?: string; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'AppError'
     this.code = code
     this.details = options.details ?? {}
     this.retryAfterMs = options.retryAfterMs
+    this.challenge = options.challenge
   }
 
   get status(): number {

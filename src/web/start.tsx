@@ -39,18 +39,20 @@ function StartPage(props: { publicUrl: string; person: Person | null; workspaces
   return (
     <Layout title="Start" wide>
       {person === null ? <Welcome /> : <Workspaces person={person} workspaces={workspaces} />}
-      <h2>Connect an agent</h2>
-      <p>Run these in the repository you work on. Your browser opens once, to sign in and to ask for your consent.</p>
+      <h2 class="parting">Connect an agent</h2>
+      <p class="soft">
+        Run these in the repository you work on. Your browser opens once, to sign in and to ask for your consent.
+      </p>
       {clientSetups(publicUrl).map(({ client, commands, note }) => (
         <section>
           <h3>{client}</h3>
           <pre>
             <code>{commands.join('\n')}</code>
           </pre>
-          {note !== undefined && <p class="hint">{note}</p>}
+          {note !== undefined && <span class="hint">{note}</span>}
         </section>
       ))}
-      <p class="hint">
+      <p class="below">
         Any other MCP client: add a Streamable HTTP server with the address <code>{publicUrl}/api/mcp</code>.
       </p>
     </Layout>
@@ -65,7 +67,7 @@ function Welcome() {
         Agents join a workspace for your repository, say what they are about to do, claim the paths they edit, and see
         what the others do. Two of them never edit the same file at once.
       </p>
-      <p>
+      <p class="actions">
         <a class="button" href="/login">
           Sign in
         </a>
@@ -83,20 +85,22 @@ function Workspaces({ person, workspaces }: { person: Person; workspaces: readon
           You have no workspace yet. The first agent that joins from one of your repositories makes one, named after it.
         </p>
       ) : (
-        <ul class="rows">
-          {workspaces.map((workspace) => (
+        <ul class="list">
+          {workspaces.map(({ workspaceName, role, active, repos }) => (
             <li>
-              <strong>{workspace.workspaceName}</strong> {workspace.active && <span class="hint">active</span>}
-              <br />
-              <span class="hint">
-                {workspace.role} ·{' '}
-                {workspace.repos.map((repo) => repo.canonicalRemote ?? 'local repository').join(', ')}
-              </span>
+              <div>
+                <strong>{workspaceName}</strong>
+                {active && <span class="soft"> · active</span>}
+                <p class="soft">
+                  {role} ·{' '}
+                  {repos.map((repo) => repo.canonicalRemote ?? 'local repository').join(', ') || 'no repository yet'}
+                </p>
+              </div>
             </li>
           ))}
         </ul>
       )}
-      <p>
+      <p class="below">
         <a href="/account/connections">Connections</a> · <a href="/logout">Sign out</a>
       </p>
     </>

@@ -69,6 +69,16 @@ dd { margin: .1rem 0 0; overflow-wrap: anywhere; }
 ul { margin: .2rem 0 0; padding-left: 1.15rem; }
 li { margin: .2rem 0; }
 code { font: .92em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
+pre {
+  margin: .35rem 0 0; padding: .8rem .95rem; overflow-x: auto; background: var(--page);
+  border: 1px solid var(--line); border-radius: .55rem; line-height: 1.6;
+}
+pre code { font-size: .86rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+section { margin: 1.4rem 0 0; }
+h3 { margin: 0; font-size: .95rem; line-height: 1.35; font-weight: 600; }
+.parting { margin-top: 2rem; padding-top: 1.75rem; border-top: 1px solid var(--line); }
+.actions { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.25rem 0 0; }
+.actions .button { width: auto; }
 .list { list-style: none; margin: 1.25rem 0 0; padding: 0; }
 .list > li { display: flex; flex-wrap: wrap; gap: .75rem 1.25rem; align-items: center; margin: 0; padding: 1.1rem 0; border-top: 1px solid var(--line); }
 .list > li > div { flex: 1 1 16rem; min-width: 0; }
