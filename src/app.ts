@@ -10,7 +10,9 @@ import { createRest } from './http/rest.ts'
 import { createJournal, type Journal } from './journal/journal.ts'
 import { createDispatch, type Dispatch } from './kernel/dispatch.ts'
 import { AppError, toAppError } from './kernel/errors.ts'
+import { LIMITS } from './kernel/limits.ts'
 import type { Log } from './kernel/log.ts'
+import { createRateLimiter } from './kernel/rate-limit.ts'
 import { createMcpEndpoint } from './mcp/handler.ts'
 import { createConduct } from './modules/conduct.ts'
 import { createDirectory } from './modules/directory.ts'
@@ -43,7 +45,10 @@ export function createApp(deps: AppDeps): App {
   const { config, database, secretKeys, log, version } = deps
   const journal = createJournal({ database, eventTypes, expire })
   const conduct = createConduct(createEntrance({ database, journal, log }))
-  const dispatch = createDispatch({ tools, conduct, log })
+  const limiter = createRateLimiter({ perMinute: LIMITS.callsPerMinute, maxKeys: LIMITS.countedGrants }, () =>
+    performance.now(),
+  )
+  const dispatch = createDispatch({ tools, conduct, limiter, log })
   const directory = createDirectory({ database, journal })
   const auth = createAuth({
     database,
@@ -87,6 +92,7 @@ export function createApp(deps: AppDeps): App {
       authenticate: (authorization) => auth.authenticate(authorization, 'mcp'),
       challenge: (tokenSent) => auth.challenge(tokenSent),
       serve: (request, principal, body) => mcp.serve(request, principal, body),
+      limiter,
       allowedOrigins: new Set([config.publicUrl]),
     }),
   )

@@ -1,14 +1,16 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { chooseScopes, readRepository, RepositoryError } from '../scripts/demo/repository.ts'
 import { isAlive } from '../src/db/embedded/processes.ts'
 import { runScript } from './support/run-script.ts'
 
 const SCRIPT = 'scripts/demo.ts'
+const PROJECT = fileURLToPath(new URL('..', import.meta.url))
 const DEMO_TIMEOUT_MS = 180_000
 
 let base: string
@@ -69,7 +71,7 @@ describe.concurrent('the demonstration', () => {
   test(
     'plays to its end on this repository',
     async ({ expect }) => {
-      const { exitCode, stdout, stderr } = await runScript(SCRIPT, [])
+      const { exitCode, stdout, stderr } = await runScript(SCRIPT, await thisRepository())
       expect(stderr).toBe('')
       expect(stdout).toMatch(/\nThe journal verifies: 19 events, head hash [0-9a-f]{64}\n$/)
       expect(exitCode).toBe(0)
@@ -170,6 +172,20 @@ describe('choosing what the agents want', () => {
     expect(() => chooseScopes(files.slice(0, 5))).toThrow(RepositoryError)
   })
 })
+
+/** No argument for this checkout; where it came without its history, as in an archive, a repository of its files. */
+async function thisRepository(): Promise<string[]> {
+  try {
+    readRepository(PROJECT)
+    return []
+  } catch {
+    const root = await repository('copy', [])
+    for (const folder of ['src', 'test']) await cp(join(PROJECT, folder), join(root, folder), { recursive: true })
+    git(root, 'add', '--all')
+    git(root, 'commit', '--quiet', '--message=Copy')
+    return ['--repo', root]
+  }
+}
 
 /** The demonstration's own; tsx keeps its cache there as well. */
 async function leftOf(directory: string): Promise<string[]> {

@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { AppError } from '../kernel/errors.ts'
 import { LIMITS } from '../kernel/limits.ts'
 import type { Principal } from '../kernel/principal.ts'
+import type { RateLimiter } from '../kernel/rate-limit.ts'
 import { readJson } from './json-body.ts'
 
 /** What the route needs of auth and of mcp. */
@@ -9,6 +10,8 @@ export interface McpRouteDeps {
   authenticate(authorization: string | undefined): Promise<Principal | null>
   challenge(tokenSent: boolean): string
   serve(request: Request, principal: Principal, body: unknown): Promise<Response>
+  /** Counts everything but tool calls, which count themselves: their refusal is a tool result. */
+  readonly limiter: RateLimiter
   /** Origins that browsers may call from; requests without an Origin come from no browser. */
   readonly allowedOrigins: ReadonlySet<string>
 }
@@ -29,7 +32,10 @@ export function createMcpRoute(deps: McpRouteDeps): Hono {
     const origin = c.req.header('origin')
     // MCP 2026-07-28 transports, "Security Warning": DNS rebinding.
     if (origin !== undefined && !deps.allowedOrigins.has(origin)) throw new AppError('FORBIDDEN_ORIGIN')
-    if (c.req.method !== 'POST') return deps.serve(c.req.raw, principal, undefined)
+    if (c.req.method !== 'POST') {
+      checkRate(deps.limiter, principal)
+      return deps.serve(c.req.raw, principal, undefined)
+    }
     return servePost(deps, c.req.raw, principal)
   })
 
@@ -45,7 +51,17 @@ async function servePost(deps: McpRouteDeps, request: Request, principal: Princi
     if (thrown instanceof AppError && thrown.code === 'INVALID_INPUT') return parseError(thrown)
     throw thrown
   }
+  if (!isToolCall(body)) checkRate(deps.limiter, principal)
   return deps.serve(request, principal, body)
+}
+
+function checkRate(limiter: RateLimiter, principal: Principal): void {
+  const retryAfterMs = limiter(principal.grantId)
+  if (retryAfterMs > 0) throw new AppError('RATE_LIMITED', undefined, { retryAfterMs })
+}
+
+function isToolCall(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && 'method' in body && body.method === 'tools/call'
 }
 
 const PARSE_ERROR = -32700

@@ -5,7 +5,7 @@ import { genesisHash, parseStateHash } from './chain.ts'
 import type { JournalEvent } from './event.ts'
 import { readEvents, type WorkspaceTx } from './journal.ts'
 import { events } from './schema.ts'
-import { showEvents } from './show.ts'
+import { showEvent } from './show.ts'
 
 export interface Expectation {
   /** The stateHash on which the caller decided. */
@@ -62,8 +62,6 @@ async function eventsSince(ws: WorkspaceTx, seq: number): Promise<JournalEvent[]
 }
 
 function stateChanged(since: readonly JournalEvent[], hit: JournalEvent | undefined): AppError {
-  const { shown, rest } = showEvents(since, LIMITS.refusalListBytes)
-  return new AppError('STATE_CHANGED', undefined, {
-    details: { changes: shown, moreChanges: rest, ...(hit === undefined ? {} : { changedBySeq: hit.seq }) },
-  })
+  const changedBy = hit === undefined ? {} : { changedBy: showEvent(hit) }
+  return new AppError('STATE_CHANGED', undefined, { details: { ...changedBy, changes: since.map(showEvent) } })
 }

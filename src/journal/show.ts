@@ -1,5 +1,4 @@
 import type { Json, JsonObject } from '../kernel/canonical.ts'
-import { takeWithin } from '../kernel/bounds.ts'
 import { LIMITS } from '../kernel/limits.ts'
 import type { JournalEvent } from './event.ts'
 
@@ -17,11 +16,6 @@ export function showEvent(event: JournalEvent): ShownEvent {
   const { seq, type, at, actor } = event
   const by = actor.kind === 'agent' ? actor.agentId : actor.kind === 'user' ? actor.userId : 'system'
   return { ...shortened(event.payload), seq, type, at: at.toISOString(), by }
-}
-
-/** The first events that fit into `bytes`, and how many more there are. */
-export function showEvents(events: readonly JournalEvent[], bytes: number): { shown: ShownEvent[]; rest: number } {
-  return takeWithin(events.map(showEvent), bytes)
 }
 
 function shortened(payload: JsonObject): JsonObject {

@@ -1,9 +1,12 @@
 import type { z } from 'zod'
-import { AppError, toAppError } from './errors.ts'
+import { takeWithin } from './bounds.ts'
+import { AppError, toAppError, type ErrorDetails } from './errors.ts'
 import { newId } from './ids.ts'
+import { LIMITS } from './limits.ts'
 import type { Log } from './log.ts'
 import { nearest } from './nearest.ts'
 import type { Principal, Scope } from './principal.ts'
+import type { RateLimiter } from './rate-limit.ts'
 import { currentRequestId } from './request-context.ts'
 import { isStorable } from './text.ts'
 import type { Tool } from './tool.ts'
@@ -61,7 +64,7 @@ export interface Conduct<Call> {
   /** After the handler, or after a refusal whose changes were dropped: moves the run and says where the caller stands. */
   conclude(call: Call, tool: Tool<Call>, refusal: AppError | null): Situation
   /** Where a caller stands who did not get in. */
-  outside(refusal: AppError): Situation
+  outside(refusal: AppError, toolNames: readonly string[]): Situation
   /** Drops what a handler registered before it refused. */
   discard(call: Call): void
 }
@@ -79,14 +82,21 @@ export type Dispatch = (principal: Principal, name: string, input: unknown) => P
 export function createDispatch<Call>(deps: {
   tools: readonly Tool<Call>[]
   conduct: Conduct<Call>
+  limiter: RateLimiter
   log: Log
 }): Dispatch {
   const { conduct, log } = deps
   const byName = new Map(deps.tools.map((tool) => [tool.name, tool]))
+  const names = [...byName.keys()]
 
   return async (principal, name, raw) => {
     const tool = byName.get(Object.hasOwn(ALIASES, name) ? (ALIASES[name] ?? name) : name)
-    if (tool === undefined) throw new UnknownToolError(name, [...byName.keys()])
+    if (tool === undefined) throw new UnknownToolError(name, names)
+    const retryAfterMs = deps.limiter(principal.grantId)
+    if (retryAfterMs > 0) {
+      const limited = new AppError('RATE_LIMITED', undefined, { retryAfterMs })
+      return refusal(limited, conduct.outside(limited, names))
+    }
     const parsed = parse(tool, raw)
     const fault = missingScope(principal, tool) ?? (parsed.ok ? null : parsed.fault)
     const input = parsed.ok ? parsed.input : undefined
@@ -103,10 +113,10 @@ export function createDispatch<Call>(deps: {
     } catch (thrown) {
       const error = toAppError(thrown)
       if (error.code === 'UNAVAILABLE') throw error
-      if (error.code !== 'INTERNAL') return refusal(error, conduct.outside(error))
+      if (error.code !== 'INTERNAL') return refusal(error, conduct.outside(error, names))
       const requestId = currentRequestId() ?? newId('req')
       log.error({ err: thrown, tool: tool.name, requestId }, 'a tool call failed')
-      return refusal(new AppError('INTERNAL', undefined, { details: { requestId } }), conduct.outside(error))
+      return refusal(new AppError('INTERNAL', undefined, { details: { requestId } }), conduct.outside(error, names))
     }
   }
 
@@ -139,7 +149,7 @@ function parse(
   }
   const parsed = tool.input.safeParse(raw ?? {})
   if (parsed.success) return { ok: true, input: parsed.data }
-  const issues = parsed.error.issues.slice(0, 20).map(({ path, message }) => ({ path: path.join('.'), message }))
+  const issues = parsed.error.issues.map(({ path, message }) => ({ path: path.join('.'), message }))
   return { ok: false, fault: new AppError('INVALID_INPUT', undefined, { details: { issues } }) }
 }
 
@@ -158,5 +168,18 @@ function refusal(error: AppError, situation: Situation): Refusal {
   const { nextStep: _nextStep, ...rest } = situation
   const { code, message, retryable, retryAfterMs, details, recovery } = error
   const facts = retryAfterMs === undefined ? details : { retryAfterMs, ...details }
-  return { ok: false, error: { code, message, retryable, ...facts }, recovery, ...rest }
+  return { ok: false, error: { code, message, retryable, ...bounded(facts) }, recovery, ...rest }
+}
+
+/** Lists cut to what a caller still reads, each with the count of what was left out (`conflictsOmitted` …). */
+function bounded(details: ErrorDetails): ErrorDetails {
+  const result: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(details)) {
+    const { shown, rest } = Array.isArray(value)
+      ? takeWithin(value, LIMITS.refusalListBytes)
+      : { shown: value, rest: 0 }
+    result[key] = shown
+    if (rest > 0) result[`${key}Omitted`] = rest
+  }
+  return result
 }

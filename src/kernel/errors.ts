@@ -31,8 +31,6 @@ export const ERRORS = {
   PAYLOAD_TOO_LARGE: row(413, false, 'The request body is too large.', 'Send a smaller request.'),
   UNSUPPORTED_MEDIA_TYPE: row(415, false, 'The content type is not supported.', 'Send application/json.'),
   NOT_FOUND: row(404, false, 'There is no such thing, or you may not see it.', 'Check the id or the address.'),
-  METHOD_NOT_ALLOWED: row(405, false, 'The method is not allowed here.', 'Use one of the methods in `Allow`.'),
-  CONFLICT: row(409, false, 'The request conflicts with the current state.', 'Read the current state and try again.'),
   RATE_LIMITED: row(429, true, 'Too many calls.', 'Wait `retryAfterMs` milliseconds and call again.'),
 
   // Who is calling

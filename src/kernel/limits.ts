@@ -52,6 +52,10 @@ export const LIMITS = {
 
   /** Alerts kept for a session that does not call; the oldest go first. */
   alertsPerSession: 20,
+  /** Calls of one grant in a minute, and at once: an agent makes a few; a loop that went wrong makes thousands. */
+  callsPerMinute: 1_000,
+  /** Grants whose calls are counted at the same time; beyond that the longest-unseen is forgotten. */
+  countedGrants: 100_000,
   /** Live sessions of one grant: windows of one client. */
   sessionsPerGrant: 50,
   /** Events that scoped compare-and-swap looks through before it says STATE_CHANGED unseen. */

@@ -87,12 +87,30 @@ export function createMcpEndpoint(deps: {
       const exchange: Exchange = { principal, failure: null }
       exchanges.set(authInfo, exchange)
       const response = await handler.fetch(request, body === undefined ? { authInfo } : { authInfo, parsedBody: body })
+      const settled = callsTool(body) ? await whole(response) : response
       // An outage is HTTP's to tell (503, Retry-After): a JSON-RPC error inside a 200 would look like an answer.
       if (exchange.failure !== null) throw exchange.failure
-      return response
+      return settled
     },
     close: () => handler.close(),
   }
+}
+
+function callsTool(body: unknown): boolean {
+  const messages: unknown[] = Array.isArray(body) ? body : [body]
+  return messages.some(
+    (message) =>
+      typeof message === 'object' && message !== null && 'method' in message && message.method === 'tools/call',
+  )
+}
+
+/**
+ * The response once all of it is there. For clients of 2025 the SDK opens a stream, with status 200, before the tool has
+ * run. Tools answer within seconds and send nothing before their result, so nobody waits longer for this.
+ */
+async function whole(response: Response): Promise<Response> {
+  const { status, headers } = response
+  return new Response(await response.text(), { status, headers })
 }
 
 /** One HTTP request on its way through the SDK. */

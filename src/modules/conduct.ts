@@ -1,5 +1,5 @@
 import type { Conduct, Situation } from '../kernel/dispatch.ts'
-import { AppError } from '../kernel/errors.ts'
+import { AppError, type ErrorCode } from '../kernel/errors.ts'
 import type { Call } from './call.ts'
 import { needsRenewal, renewed } from './claim/claim.ts'
 import { renewClaims } from './claim/store.ts'
@@ -9,14 +9,20 @@ import { JoinInput } from './session/tools.ts'
 import { advise, checkGate, moveRun, noteRefusal, noticeLostClaims } from './workflow/gate.ts'
 import { allowedTools, FREE_TOOLS } from './workflow/machine.ts'
 
-/** What a caller without a session may do. */
-const OUTSIDE: Omit<Situation, 'alerts'> = {
+/** Where a caller stands who has no session, or whose join was refused. */
+const NOT_JOINED: Situation = {
   phase: 'not_joined',
   nextRequiredTool: 'join_workspace',
   nextStep: 'Call join_workspace with the git context of your checkout.',
   allowedTools: ['join_workspace'],
   stateHash: null,
+  alerts: [],
 }
+
+/** Refusals that say nothing about the caller's session: to join again would be wrong, the recovery is all there is. */
+const UNKNOWN: Situation = { ...NOT_JOINED, phase: 'unknown', nextRequiredTool: null, nextStep: 'See recovery.' }
+
+const SAYS_NOTHING: ReadonlySet<ErrorCode> = new Set(['AGENT_AMBIGUOUS', 'RATE_LIMITED', 'INTERNAL'])
 
 /** How calls are conducted in this product: membership and workflow before the handler, presence and advice after it. */
 export function createConduct(entrance: Entrance): Conduct<Call> {
@@ -52,7 +58,9 @@ export function createConduct(entrance: Entrance): Conduct<Call> {
       }
     },
 
-    outside: () => ({ ...OUTSIDE, alerts: [] }),
+    outside(refusal, toolNames) {
+      return SAYS_NOTHING.has(refusal.code) ? { ...UNKNOWN, allowedTools: toolNames } : NOT_JOINED
+    },
 
     discard(call) {
       call.ws.discard()

@@ -13,6 +13,7 @@ import { runFinished } from '../../src/modules/workflow/events.ts'
 import { createAgent } from '../support/agent.ts'
 import { createTestApp } from '../support/app.ts'
 import { runScript } from '../support/run-script.ts'
+import { portOf } from '../support/server-process.ts'
 
 const SCRIPT = 'scripts/journal-verify.ts'
 
@@ -130,8 +131,7 @@ test('the journal of a running server verifies over REST, page after page, for a
   const server = createAdaptorServer({ fetch: t.app.http.fetch }).listen(0, '127.0.0.1')
   onTestFinished(() => void server.close())
   await once(server, 'listening')
-  const address = server.address()
-  const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+  const url = `http://127.0.0.1:${portOf(server)}`
   const { accessToken } = await t.login('Ada')
   const ada = createAgent(t.fetch, `${t.publicUrl}/api/mcp`, accessToken)
   const workspaceId: string = (await ada.join())['workspace'].id

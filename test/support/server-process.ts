@@ -1,7 +1,7 @@
 /** The server as users start it: a process of its own with its own data directory and port. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
@@ -115,9 +115,15 @@ export async function readiness(origin: string): Promise<number> {
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const address = server.address()
+  const port = portOf(server)
   server.close()
   await once(server, 'close')
-  if (typeof address !== 'object' || address === null) throw new Error('no port')
+  return port
+}
+
+/** The port of a server that listens on TCP. */
+export function portOf(server: Pick<Server, 'address'>): number {
+  const address = server.address()
+  if (typeof address !== 'object' || address === null) throw new Error('this server has no port')
   return address.port
 }

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { takeWithin } from '../../kernel/bounds.ts'
 import { AppError } from '../../kernel/errors.ts'
 import { newId } from '../../kernel/ids.ts'
 import { LIMITS } from '../../kernel/limits.ts'
@@ -158,16 +157,10 @@ function touchesPaths(call: Call, event: JournalEvent, patterns: readonly PathPa
 }
 
 function scopeConflict(conflicts: readonly Conflict<HeldClaim>[], free: readonly PathPattern[]): AppError {
-  const { shown, rest } = takeWithin(conflicts.map(conflictView), LIMITS.refusalListBytes)
   const holders = [...new Set(conflicts.map(({ held }) => held.agentId))]
   const message = `Nothing was claimed: ${conflicts.length} overlap(s) with live claims of ${holders.slice(0, 5).join(', ')}.`
   return new AppError('SCOPE_CONFLICT', message, {
-    details: {
-      conflicts: shown,
-      moreConflicts: rest,
-      freePaths: free.slice(0, LIMITS.pathsShown).map((pattern) => pattern.display),
-      freePathsOmitted: Math.max(0, free.length - LIMITS.pathsShown),
-    },
+    details: { conflicts: conflicts.map(conflictView), freePaths: free.map((pattern) => pattern.display) },
   })
 }
 

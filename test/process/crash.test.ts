@@ -1,0 +1,216 @@
+import { expect, onTestFailed, test } from 'vitest'
+import { isAlive } from '../../src/db/embedded/processes.ts'
+import { overlaps } from '../../src/modules/claim/overlap.ts'
+import { parsePattern } from '../../src/modules/claim/pattern.ts'
+import { recordedPostmaster, temporaryDirectory } from '../db/embedded-harness.ts'
+import type { Agent } from '../support/agent.ts'
+import { readiness } from '../support/server-process.ts'
+import { liveClaims, NO_HANG_MS, postmasterOf, running, signIn, type TeamClaim, verifyJournal } from './harness.ts'
+
+const ROUNDS = 4
+const AGENTS = 3
+const PLACES = 8
+
+/** Mulberry32: a failing run is repeated with SEED set to what it printed. */
+function randomFrom(seed: number): (below: number) => number {
+  let state = seed
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) % below
+  }
+}
+
+function seeded(): (below: number) => number {
+  const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+  onTestFailed(() => {
+    process.stderr.write(`\nrepeat with SEED=${seed}\n`)
+  })
+  return randomFrom(seed)
+}
+
+/** An agent that claims and releases, and its own record of what the server acknowledged. */
+interface Worker {
+  readonly agent: Agent
+  readonly held: Map<string, TeamClaim>
+  readonly released: Set<string>
+  /** The claim whose release was asked for and not answered. */
+  releasing: string | null
+  /** What the last answer said that the agent has to do next. */
+  next: string | null
+}
+
+async function worker(agent: Agent, agentId: string): Promise<Worker> {
+  await agent.join({ agentId })
+  await agent.call('identify_intent', { userPrompt: 'Add a button', forceIntent: 'implement' })
+  const { nextRequiredTool } = await agent.call('read_team_state')
+  return { agent, held: new Map(), released: new Set(), releasing: null, next: nextRequiredTool }
+}
+
+/** One call. Rejects when the server is gone; what was not answered is then not in the record. */
+async function step(self: Worker, random: (below: number) => number): Promise<void> {
+  const { agent, held } = self
+  const oldest = [...held.keys()][0]
+  // The last claim stays: releasing it would end the task.
+  if (oldest !== undefined && held.size > 1 && random(2) === 0) {
+    self.releasing = oldest
+    const answer = await agent.call('release_scope', { claimId: oldest })
+    if (!answer.ok) throw new Error(answer.text)
+    self.releasing = null
+    held.delete(oldest)
+    self.released.add(oldest)
+    self.next = answer['nextRequiredTool']
+    return
+  }
+  const answer = await agent.claim(`src/d${random(PLACES)}`)
+  self.next = answer['nextRequiredTool']
+  if (!answer.ok) return
+  held.set(answer['claim'].claimId, { ...answer['claim'], agentId: agent.agentId })
+}
+
+/** Lets all work until `answers` were received and `strike` was done, and all have noticed. */
+async function workUntilStruck(
+  workers: readonly Worker[],
+  random: (below: number) => number,
+  answers: number,
+  strike: () => void,
+): Promise<void> {
+  let received = 0
+  await Promise.all(
+    workers.map(async (self) => {
+      for (;;) {
+        try {
+          await step(self, random)
+        } catch (error) {
+          if (error instanceof TypeError) return
+          throw error
+        }
+        received += 1
+        if (received === answers) strike()
+      }
+    }),
+  )
+}
+
+function expectNoOverlap(claims: readonly TeamClaim[]): void {
+  const collisions = claims.flatMap((one, index) =>
+    claims
+      .slice(index + 1)
+      .filter((other) => other.agentId !== one.agentId)
+      .filter((other) => one.paths.some((a) => other.paths.some((b) => overlaps(parsePattern(a), parsePattern(b)))))
+      .map((other) => [one, other]),
+  )
+  expect(collisions).toEqual([])
+}
+
+function expectAsAcknowledged(workers: readonly Worker[], claims: readonly TeamClaim[]): void {
+  const live = new Map(claims.map((claim) => [claim.claimId, claim]))
+  for (const { held, released, releasing } of workers) {
+    for (const { claimId, paths, fence } of held.values()) {
+      if (claimId !== releasing) expect(live.get(claimId)).toMatchObject({ paths, fence })
+    }
+    expect([...released].filter((claimId) => live.has(claimId))).toEqual([])
+  }
+}
+
+/** After a crash the truth is the server's: what was asked for and never answered may have happened. */
+function learn(self: Worker, claims: readonly TeamClaim[]): void {
+  const mine = claims.filter(({ agentId }) => agentId === self.agent.agentId)
+  self.held.clear()
+  for (const claim of mine) self.held.set(claim.claimId, claim)
+  if (self.releasing !== null && !self.held.has(self.releasing)) self.released.add(self.releasing)
+  self.releasing = null
+}
+
+test('after kill -9 of the server every acknowledged claim is there, none overlap, and each agent goes on where it was', async () => {
+  const random = seeded()
+  const dataDir = await temporaryDirectory()
+  let server = await running({ dataDir })
+  const { port } = server
+  const observer = await signIn(server)
+  const workspaceId: string = (await observer.agent.join({ agentId: 'observer' }))['workspace'].id
+  const resting = await worker((await signIn(server)).agent, 'resting')
+  const workers: Worker[] = []
+  for (let n = 0; n < AGENTS; n += 1) workers.push(await worker((await signIn(server)).agent, `agent-${n}`))
+  const postmaster = await postmasterOf(dataDir)
+  let fence = 0
+
+  for (let round = 0; round < ROUNDS; round += 1) {
+    await workUntilStruck(workers, random, 5 + random(40), () => server.child.kill('SIGKILL'))
+    expect(await server.exited).toEqual({ code: null, signal: 'SIGKILL' })
+    expect(isAlive(postmaster)).toBe(true)
+    server = await running({ dataDir, port })
+    expect(await postmasterOf(dataDir)).toBe(postmaster)
+
+    const { claims } = await liveClaims(observer.agent)
+    expectNoOverlap(claims)
+    expectAsAcknowledged(workers, claims)
+    expect(resting.next).toBe('claim_scope')
+    expect(await resting.agent.join({ agentId: 'resting' })).toMatchObject({
+      session: { resumed: true },
+      phase: 'synced',
+      nextRequiredTool: 'claim_scope',
+    })
+    for (const self of workers) {
+      learn(self, claims)
+      const { agentId } = self.agent
+      const resumed = await self.agent.join({ agentId })
+      expect(resumed).toMatchObject({ session: { resumed: true, agentId } })
+      // The call that got no answer may have been a first claim, which moves the run on.
+      if (self.next !== 'claim_scope') expect(resumed['nextRequiredTool']).toBe(self.next)
+      expect(new Set(resumed['claims'].map((claim: TeamClaim) => claim.claimId))).toEqual(new Set(self.held.keys()))
+    }
+    const newest = Math.max(0, ...claims.map((claim) => claim.fence))
+    expect(newest).toBeGreaterThanOrEqual(fence)
+    fence = newest
+    expect(await verifyJournal(server, workspaceId, observer.accessToken)).toMatchObject({ holds: true })
+  }
+})
+
+test('kill -9 of PostgreSQL under a living server: calls are answered or refused in time, and all is there again by itself', async () => {
+  const dataDir = await temporaryDirectory()
+  const server = await running({ dataDir })
+  const { agent, accessToken } = await signIn(server)
+  await agent.ready()
+  const acknowledged: string[] = []
+  const claimed = await agent.claim('src/before')
+  acknowledged.push(claimed['claim'].claimId)
+  const killed = await postmasterOf(dataDir)
+  process.kill(killed, 'SIGKILL')
+
+  const statuses = new Set<number>()
+  for (let n = 0; ; n += 1) {
+    const response = await rawClaim(server.origin, accessToken, agent, `src/during/${n}`)
+    statuses.add(response.status)
+    const body = await response.text()
+    if (response.status === 503) {
+      expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0)
+      expect(JSON.parse(body)).toMatchObject({ code: 'UNAVAILABLE', retryable: true })
+    }
+    const claimId = /"claimId":"(\w+)"/.exec(body)?.[1]
+    if (claimId !== undefined) acknowledged.push(claimId)
+    const now = await recordedPostmaster(dataDir)
+    if (response.status === 200 && now !== undefined && now !== killed) break
+  }
+  expect([...statuses].filter((status) => status !== 200 && status !== 503)).toEqual([])
+  await expect.poll(() => readiness(server.origin), { timeout: 20_000 }).toBe(200)
+  const { claims } = await liveClaims(agent)
+  expect(claims.map(({ claimId }) => claimId)).toEqual(expect.arrayContaining(acknowledged))
+  expect(acknowledged.length).toBeGreaterThan(1)
+})
+
+function rawClaim(origin: string, accessToken: string, agent: Agent, path: string): Promise<Response> {
+  const input = { agentId: agent.agentId, expectedStateHash: agent.stateHash, paths: [path] }
+  const params = { name: 'claim_scope', arguments: input }
+  return fetch(`${origin}/api/mcp`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${accessToken}`,
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }),
+    signal: AbortSignal.timeout(NO_HANG_MS),
+  })
+}
