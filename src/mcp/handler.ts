@@ -87,12 +87,24 @@ export function createMcpEndpoint(deps: {
       const exchange: Exchange = { principal, failure: null }
       exchanges.set(authInfo, exchange)
       const response = await handler.fetch(request, body === undefined ? { authInfo } : { authInfo, parsedBody: body })
-      // An outage is HTTP's to tell (503, Retry-After): a JSON-RPC error inside a 200 would look like an answer.
+      if (!callsTool(body)) return response
+      // The generation of 2025 is answered with a stream whose head is there before the tool has run. An outage is HTTP's
+      // to tell (503, Retry-After): a JSON-RPC error inside a 200 would look like an answer.
+      const text = await response.text()
       if (exchange.failure !== null) throw exchange.failure
-      return response
+      return new Response(text, response)
     },
     close: () => handler.close(),
   }
+}
+
+/** Whether a message, or one of a batch, calls a tool: its answer ends by itself, as that of a subscription does not. */
+function callsTool(body: unknown): boolean {
+  const messages: readonly unknown[] = Array.isArray(body) ? body : [body]
+  return messages.some(
+    (message) =>
+      typeof message === 'object' && message !== null && 'method' in message && message.method === 'tools/call',
+  )
 }
 
 /** One HTTP request on its way through the SDK. */
