@@ -61,6 +61,4 @@ export const LIMITS = {
   sessionsPerGrant: 50,
   /** Events that scoped compare-and-swap looks through before it says STATE_CHANGED unseen. */
   casEvents: 5_000,
-  /** Ended sessions and claims stay resumable and explainable this long. */
-  endedRetentionDays: 7,
 } as const
