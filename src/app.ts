@@ -40,14 +40,17 @@ export interface App {
   close(): Promise<void>
 }
 
+const CALL_RATE = { perMinute: LIMITS.callsPerMinute, maxKeys: LIMITS.countedGrants }
+
 /** The composition root: the only place where everything meets. */
 export function createApp(deps: AppDeps): App {
   const { config, database, secretKeys, log, version } = deps
   const journal = createJournal({ database, eventTypes, expire })
-  const conduct = createConduct(createEntrance({ database, journal, log }))
-  const limiter = createRateLimiter({ perMinute: LIMITS.callsPerMinute, maxKeys: LIMITS.countedGrants }, () =>
-    performance.now(),
+  const conduct = createConduct(
+    createEntrance({ database, journal, log }),
+    tools.map((tool) => tool.name),
   )
+  const limiter = createRateLimiter(CALL_RATE, () => performance.now())
   const dispatch = createDispatch({ tools, conduct, limiter, log })
   const directory = createDirectory({ database, journal })
   const auth = createAuth({

@@ -40,7 +40,6 @@ export function boundTable(): string {
       `${claimTtlSeconds.min} to ${claimTtlSeconds.max} s, ${claimTtlSeconds.default} s unless asked`,
     ],
     ['A session without a call (policy)', `${sessionIdleSeconds} s`],
-    ['`userPrompt`', `${LIMITS.promptChars.toLocaleString('en')} characters`],
     ['`chain`', LIMITS.chainedIntents],
     ['`scopeHints`', LIMITS.scopeHints],
     ['`objective`', `${LIMITS.objectiveChars} characters`],

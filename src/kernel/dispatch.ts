@@ -64,7 +64,7 @@ export interface Conduct<Call> {
   /** After the handler, or after a refusal whose changes were dropped: moves the run and says where the caller stands. */
   conclude(call: Call, tool: Tool<Call>, refusal: AppError | null): Situation
   /** Where a caller stands who did not get in. */
-  outside(refusal: AppError, toolNames: readonly string[]): Situation
+  outside(refusal: AppError): Situation
   /** Drops what a handler registered before it refused. */
   discard(call: Call): void
 }
@@ -95,7 +95,7 @@ export function createDispatch<Call>(deps: {
     const retryAfterMs = deps.limiter(principal.grantId)
     if (retryAfterMs > 0) {
       const limited = new AppError('RATE_LIMITED', undefined, { retryAfterMs })
-      return refusal(limited, conduct.outside(limited, names))
+      return refusal(limited, conduct.outside(limited))
     }
     const parsed = parse(tool, raw)
     const fault = missingScope(principal, tool) ?? (parsed.ok ? null : parsed.fault)
@@ -113,10 +113,10 @@ export function createDispatch<Call>(deps: {
     } catch (thrown) {
       const error = toAppError(thrown)
       if (error.code === 'UNAVAILABLE') throw error
-      if (error.code !== 'INTERNAL') return refusal(error, conduct.outside(error, names))
+      if (error.code !== 'INTERNAL') return refusal(error, conduct.outside(error))
       const requestId = currentRequestId() ?? newId('req')
       log.error({ err: thrown, tool: tool.name, requestId }, 'a tool call failed')
-      return refusal(new AppError('INTERNAL', undefined, { details: { requestId } }), conduct.outside(error, names))
+      return refusal(new AppError('INTERNAL', undefined, { details: { requestId } }), conduct.outside(error))
     }
   }
 

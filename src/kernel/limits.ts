@@ -39,8 +39,6 @@ export const LIMITS = {
   remoteChars: 2_048,
   repoRootChars: 4_096,
   toolNameChars: 80,
-  /** identify_intent reads a task, not a book; longer text is cut by the classifier, not refused. */
-  promptChars: 20_000,
   scopeHints: 50,
   chainedIntents: 5,
 

@@ -5,7 +5,7 @@ import type { z } from 'zod'
 import { defineTool, type Tool, type ToolDefinition } from '../kernel/tool.ts'
 import type { Claim } from './claim/claim.ts'
 import type { Session } from './session/session.ts'
-import type { Member } from './tenancy/store.ts'
+import type { Member } from './tenancy/tenancy.ts'
 import type { Run } from './workflow/run.ts'
 
 /**

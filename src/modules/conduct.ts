@@ -7,7 +7,7 @@ import type { Entrance } from './entrance.ts'
 import { saveSession } from './session/store.ts'
 import { JoinInput } from './session/tools.ts'
 import { advise, checkGate, moveRun, noteRefusal, noticeLostClaims } from './workflow/gate.ts'
-import { allowedTools, FREE_TOOLS } from './workflow/machine.ts'
+import { isAllowed } from './workflow/machine.ts'
 
 /** Where a caller stands who has no session, or whose join was refused. */
 const NOT_JOINED: Situation = {
@@ -25,7 +25,7 @@ const UNKNOWN: Situation = { ...NOT_JOINED, phase: 'unknown', nextRequiredTool: 
 const SAYS_NOTHING: ReadonlySet<ErrorCode> = new Set(['AGENT_AMBIGUOUS', 'RATE_LIMITED', 'INTERNAL'])
 
 /** How calls are conducted in this product: membership and workflow before the handler, presence and advice after it. */
-export function createConduct(entrance: Entrance): Conduct<Call> {
+export function createConduct(entrance: Entrance, toolNames: readonly string[]): Conduct<Call> {
   /** Claims at the start of the call, to see what the handler did. */
   const before = new WeakMap<Call, Pick<Call, 'session' | 'claims' | 'run'>>()
 
@@ -52,13 +52,13 @@ export function createConduct(entrance: Entrance): Conduct<Call> {
       tellAlerts(call)
       return {
         ...advise(call),
-        allowedTools: call.run === null ? FREE_TOOLS : allowedTools(call.run.intentId, call.run.phase),
+        allowedTools: toolNames.filter((name) => isAllowed(call.run, name)),
         stateHash: call.ws.stateHash,
         alerts: call.session.alerts.map(({ told: _told, ...alert }) => alert),
       }
     },
 
-    outside(refusal, toolNames) {
+    outside(refusal) {
       return SAYS_NOTHING.has(refusal.code) ? { ...UNKNOWN, allowedTools: toolNames } : NOT_JOINED
     },
 

@@ -15,16 +15,8 @@ import type { JoinInput } from './session/tools.ts'
 import { memberAdded, repoBound, workspaceCreated } from './tenancy/events.ts'
 import { canonicalRemote } from './tenancy/remote.ts'
 import { chooseWorkspace, findRepo, type Membership, type RepoIdentity, type Repo } from './tenancy/repository.ts'
-import {
-  insertRepo,
-  insertWorkspace,
-  lockUser,
-  memberOf,
-  membershipsOf,
-  reposOf,
-  type Member,
-} from './tenancy/store.ts'
-import { DEFAULT_POLICY } from './tenancy/tenancy.ts'
+import { insertRepo, insertWorkspace, lockUser, memberOf, membershipsOf, reposOf } from './tenancy/store.ts'
+import { DEFAULT_POLICY, type Member } from './tenancy/tenancy.ts'
 import { liveRunOfSession } from './workflow/store.ts'
 
 /** How a call gets from "who is calling" to a locked workspace and the caller's own things in it. */

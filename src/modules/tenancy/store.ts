@@ -2,14 +2,7 @@ import { and, asc, eq, inArray, isNull } from 'drizzle-orm'
 import type { Orm, Tx } from '../../db/client.ts'
 import type { Membership, Repo } from './repository.ts'
 import { members, repos, users, workspaces } from './schema.ts'
-import { effectivePolicy, type Policy, type Role } from './tenancy.ts'
-
-/** A caller's place in a workspace, read on every call: a removed member is out with the next one. */
-export interface Member {
-  readonly role: Role
-  readonly workspaceName: string
-  readonly policy: Policy
-}
+import { effectivePolicy, type Member, type Policy } from './tenancy.ts'
 
 export async function memberOf(tx: Tx, workspaceId: string, userId: string): Promise<Member | null> {
   const rows = await tx

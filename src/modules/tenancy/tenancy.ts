@@ -24,3 +24,10 @@ export const DEFAULT_POLICY: Policy = {
 export function effectivePolicy(overrides: PolicyOverrides): Policy {
   return { ...DEFAULT_POLICY, ...overrides }
 }
+
+/** A caller's place in a workspace, read on every call: a removed member is out with the next one. */
+export interface Member {
+  readonly role: Role
+  readonly workspaceName: string
+  readonly policy: Policy
+}

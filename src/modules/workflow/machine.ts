@@ -20,18 +20,9 @@ export type Step =
   /** Every claim lapsed or was taken. */
   | 'claims_lost'
 
-/** The tools that a phase can forbid. Reading, values, releasing and declaring a task are always allowed. */
+/** The tools that a phase can forbid. Every other one is always allowed: reading, values, releasing, declaring a task. */
 export const GATED_TOOLS = ['claim_scope', 'update_my_state'] as const
 export type GatedTool = (typeof GATED_TOOLS)[number]
-
-export const FREE_TOOLS = [
-  'join_workspace',
-  'identify_intent',
-  'read_team_state',
-  'read_values',
-  'write_values',
-  'release_scope',
-] as const
 
 export interface PhaseRow {
   /** The advised tool; null where the agent is free to work. */
@@ -109,9 +100,10 @@ export function allows(intentId: IntentId, phase: Phase, tool: GatedTool): boole
   return row !== undefined && Object.hasOwn(row.on, tool)
 }
 
-/** Every tool that may be called in this phase. */
-export function allowedTools(intentId: IntentId, phase: Phase): string[] {
-  return [...FREE_TOOLS, ...GATED_TOOLS.filter((tool) => allows(intentId, phase, tool))]
+/** Whether a tool may be called: gated ones as the phase says, none of them without a run; every other always. */
+export function isAllowed(run: { intentId: IntentId; phase: Phase } | null, tool: string): boolean {
+  const gated = GATED_TOOLS.find((name) => name === tool)
+  return gated === undefined || (run !== null && allows(run.intentId, run.phase, gated))
 }
 
 /** The advised tool of a phase; null where the agent is free to work. */

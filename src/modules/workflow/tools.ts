@@ -21,7 +21,8 @@ export const identifyIntent = callTool({
   access: 'read',
   hints: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
   input: z.object({
-    userPrompt: z.string().min(1).max(LIMITS.promptChars),
+    // However long: the classifier reads a bounded head and tail, and a pasted log is no reason to refuse a task.
+    userPrompt: z.string().min(1),
     forceIntent: intent.optional(),
     chain: z.array(intent).max(LIMITS.chainedIntents).default([]).describe('Intents that follow when this one is done'),
     targetAgentId: agentId.optional().describe('The agent to assist, take over from, delegate or hand off to'),
