@@ -80,14 +80,7 @@ export function createApp(deps: AppDeps): App {
 
   const http = new Hono()
   http.use(requestLog(log))
-  http.onError((thrown, c) => {
-    const requestId = requestIdOf(c)
-    const error = toAppError(thrown)
-    if (error.code === 'INTERNAL') log.error({ err: thrown }, 'a request failed')
-    if (error.code === 'UNAVAILABLE') log.warn({ err: error.cause }, 'the database cannot be reached')
-    return problemResponse(error, requestId)
-  })
-  http.notFound((c) => problemResponse(new AppError('NOT_FOUND'), requestIdOf(c)))
+  answerErrors(http, log)
   http.route('/', createOperations({ database, version, ready: () => !draining }))
   http.route(
     '/api/mcp',
@@ -113,4 +106,16 @@ export function createApp(deps: AppDeps): App {
     },
     close: () => mcp.close(),
   }
+}
+
+/** Whatever is thrown, or not found, leaves as problem details with a request id. */
+function answerErrors(http: Hono, log: Log): void {
+  http.onError((thrown, c) => {
+    const requestId = requestIdOf(c)
+    const error = toAppError(thrown)
+    if (error.code === 'INTERNAL') log.error({ err: thrown }, 'a request failed')
+    if (error.code === 'UNAVAILABLE') log.warn({ err: error.cause }, 'the database cannot be reached')
+    return problemResponse(error, requestId)
+  })
+  http.notFound((c) => problemResponse(new AppError('NOT_FOUND'), requestIdOf(c)))
 }
