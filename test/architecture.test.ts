@@ -58,7 +58,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   'main.ts': {
     ours: ['kernel/', 'db/', 'maintenance/', 'web/', 'app.ts', 'config.ts', 'logging.ts', 'secret-key.ts'],
-    packages: ['pino', '@hono/node-server'],
+    packages: ['@hono/node-server'],
   },
 }
 

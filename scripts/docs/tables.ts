@@ -33,7 +33,7 @@ export function boundTable(): string {
     ['Paths in a claim, and in a footprint', LIMITS.pathsPerClaim],
     ['Live claims of a session', LIMITS.claimsPerSession],
     ['Live sessions of a sign-in (grant)', LIMITS.sessionsPerGrant],
-    ['Paths shown of a claim or an event', LIMITS.pathsShown],
+    ['Paths shown of a claim or an event', LIMITS.listShown],
     ['A path', `${LIMITS.pathBytes} bytes of UTF-8, ${LIMITS.pathSegments} segments`],
     [
       'TTL of a claim (policy)',

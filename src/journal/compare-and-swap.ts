@@ -26,9 +26,23 @@ export async function checkExpected(ws: WorkspaceTx, expectation: Expectation): 
   if (expectation.expected === ws.stateHash) return
   const seq = await positionOf(ws, expectation.expected)
   if (seq === ws.state.seq) return
-  const since = (await eventsSince(ws, seq)).filter((event) => event.teamState)
+  decideExpected(await eventsSince(ws, seq), expectation)
+}
+
+/**
+ * The decision itself.
+ *
+ * @param events what came after the expected position, oldest first, up to LIMITS.casEvents of them
+ * @throws AppError STATE_CHANGED
+ */
+export function decideExpected(
+  events: readonly JournalEvent[],
+  expectation: Pick<Expectation, 'mode' | 'touches'>,
+): void {
+  const since = events.filter((event) => event.teamState)
   const hit = expectation.mode === 'strict' ? since[0] : since.find((event) => expectation.touches(event))
-  if (hit !== undefined || since.length >= LIMITS.casEvents) throw stateChanged(since, hit)
+  // Counted with those that are on record only: past this many, nobody has looked at the rest.
+  if (hit !== undefined || events.length >= LIMITS.casEvents) throw stateChanged(since, hit)
 }
 
 /** The seq of a stateHash of this workspace. */

@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../kernel/canonical.ts'
-import { LIMITS } from '../kernel/limits.ts'
+import { shortList } from '../kernel/bounds.ts'
 import type { JournalEvent } from './event.ts'
 
 /** An event as an agent reads it: what happened, when, by whom, and the payload's fields beside them. */
@@ -19,11 +19,8 @@ export function showEvent(event: JournalEvent): ShownEvent {
 }
 
 function shortened(payload: JsonObject): JsonObject {
-  const result: Record<string, Json> = {}
-  for (const [key, value] of Object.entries(payload)) {
-    const long = Array.isArray(value) && value.length > LIMITS.pathsShown
-    result[key] = long ? value.slice(0, LIMITS.pathsShown) : value
-    if (long) result[`${key}Omitted`] = value.length - LIMITS.pathsShown
-  }
-  return result
+  const entries = Object.entries(payload).flatMap(([key, value]) =>
+    Array.isArray(value) ? Object.entries(shortList<Json, string>(key, value)) : [[key, value] as const],
+  )
+  return Object.fromEntries(entries)
 }

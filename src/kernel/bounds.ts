@@ -1,3 +1,5 @@
+import { LIMITS } from './limits.ts'
+
 /** How many characters a value takes where answers are shown: indented JSON. */
 export function shownSize(value: unknown): number {
   return JSON.stringify(value, null, 2).length
@@ -13,4 +15,17 @@ export function takeWithin<T>(items: readonly T[], size: number): { shown: T[]; 
     count += 1
   }
   return { shown: items.slice(0, count), rest: items.length - count }
+}
+
+/**
+ * A list inside a listing, as the fields of its object: the first items, few and short enough to leave room for the
+ * others, and where some are left out their count as `<name>Omitted`.
+ */
+export function shortList<T, Name extends string>(name: Name, items: readonly T[]): { [N in Name]: T[] } {
+  const { shown } = takeWithin(items.slice(0, LIMITS.listShown), LIMITS.listShownBytes)
+  const omitted = items.length - shown.length
+  const field = { [name]: shown, ...(omitted > 0 ? { [`${name}Omitted`]: omitted } : {}) }
+  // A computed key loses its name in the type.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return field as { [N in Name]: T[] }
 }

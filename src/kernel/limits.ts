@@ -12,15 +12,16 @@ export const LIMITS = {
 
   /** Clients cut what a tool answers at 8 to 12 KB, or hide it in a file: page before that. Counted as shown, indented. */
   answerBytes: 7_000,
-  /** Of a refusal's lists (conflicts, changes), so that the advice after them is still read. */
+  /** Of a list in a refusal (conflicts, changes) or beside others, so that what comes after it is still read. */
   refusalListBytes: 4_000,
 
   /** Paths in one claim, and in a footprint. */
   pathsPerClaim: 200,
   /** Live claims of one session; more is a mistake, and 10,000 would make the team's state unreadable. */
   claimsPerSession: 50,
-  /** Paths shown of one claim in a listing; the rest is a count. */
-  pathsShown: 20,
+  /** Of a list inside a listing (a claim's paths, a footprint): how much is shown; the rest is a count. */
+  listShown: 20,
+  listShownBytes: 1_200,
 
   /** Of a path; most file systems end at 255 per segment and 4096 in all, and agents that send more are lost. */
   pathBytes: 1024,
@@ -60,6 +61,4 @@ export const LIMITS = {
   sessionsPerGrant: 50,
   /** Events that scoped compare-and-swap looks through before it says STATE_CHANGED unseen. */
   casEvents: 5_000,
-  /** Ended sessions and claims stay resumable and explainable this long. */
-  endedRetentionDays: 7,
 } as const

@@ -1,5 +1,6 @@
+import type { Actor, Subject } from '../../journal/event.ts'
 import { contains, overlaps } from './overlap.ts'
-import type { PathPattern } from './pattern.ts'
+import { parsePattern, type PathPattern } from './pattern.ts'
 
 export type ClaimMode = 'exclusive' | 'shared'
 
@@ -105,4 +106,19 @@ export function needsRenewal(claim: Claim, now: Date): boolean {
 export function outsideClaims(footprint: readonly PathPattern[], own: readonly Claim[], now: Date): PathPattern[] {
   const held = own.filter((claim) => isLive(claim, now)).flatMap((claim) => claim.patterns)
   return footprint.filter((path) => !held.some((outer) => contains(outer, path)))
+}
+
+/**
+ * Whether an event made by somebody else is about paths that overlap these, in the same repository. What happened to
+ * the caller's own claims, by itself or by the passage of time, is not somebody else's doing.
+ */
+export function touchesScope(
+  actor: Actor,
+  subject: Subject,
+  scope: Pick<ClaimRequest, 'sessionId' | 'repoId' | 'patterns'>,
+): boolean {
+  const own = subject.sessionId === scope.sessionId && actor.kind !== 'user'
+  if (own || subject.repoId !== scope.repoId) return false
+  const theirs = (subject.paths ?? []).map(parsePattern)
+  return theirs.some((path) => scope.patterns.some((pattern) => overlaps(path, pattern)))
 }

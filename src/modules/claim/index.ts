@@ -34,7 +34,7 @@ function lapseAlert(claim: HeldClaim, now: Date) {
     code: 'CLAIM_LAPSED',
     message: 'A lease of yours ran out; others may hold these paths now. Claim again before you edit them.',
     at: now.toISOString(),
-    details: { claimId: claim.id, ...shownPaths(claim.patterns) },
+    details: { claimId: claim.id, ...shownPaths(claim) },
   } as const
 }
 

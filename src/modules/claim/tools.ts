@@ -3,14 +3,12 @@ import { AppError } from '../../kernel/errors.ts'
 import { newId } from '../../kernel/ids.ts'
 import { LIMITS } from '../../kernel/limits.ts'
 import { checkExpected } from '../../journal/compare-and-swap.ts'
-import type { JournalEvent } from '../../journal/event.ts'
 import { callTool, type Call } from '../call.ts'
 import { line, optionalAgentId, paths, stateHash, timestamp } from '../fields.ts'
 import { actorOf } from '../session/session.ts'
-import { decideClaim, grantedTtl, renewed, type Claim, type Conflict } from './claim.ts'
+import { decideClaim, grantedTtl, renewed, touchesScope, type Claim, type Conflict } from './claim.ts'
 import { claimAcquired, claimReleased } from './events.ts'
-import { overlaps } from './overlap.ts'
-import { parsePattern, parsePatterns, type PathPattern } from './pattern.ts'
+import { parsePatterns, type PathPattern } from './pattern.ts'
 import { claimOfSession, endClaims, insertClaim, renewClaims, rivalsOf, type HeldClaim } from './store.ts'
 import { shownPaths } from './view.ts'
 
@@ -62,7 +60,7 @@ export const claimScope = callTool({
     await checkExpected(ws, {
       expected: input.expectedStateHash,
       mode: call.member.policy.casMode,
-      touches: (event) => touchesPaths(call, event, patterns),
+      touches: (event) => touchesScope(event.actor, ws.subjectOf(event), scope),
     })
     if (call.claims.length >= LIMITS.claimsPerSession) throw new AppError('CLAIM_LIMIT')
     const claim = grant(call, { patterns, mode: input.mode, ttlSeconds, reason: input.reason ?? '' })
@@ -141,19 +139,7 @@ export function claimFacts(claim: Claim, agentId: string) {
 function claimAnswer(claim: Claim) {
   const { mode, fence, ttlSeconds } = claim
   const expiresAt = claim.expiresAt.toISOString()
-  return { claimId: claim.id, ...shownPaths(claim.patterns), mode, fence, expiresAt, ttlSeconds }
-}
-
-/**
- * Whether an event made by somebody else is about paths that overlap these, in the same repository. What happened to
- * the caller's own claims, by itself or by the passage of time, is not somebody else's doing.
- */
-function touchesPaths(call: Call, event: JournalEvent, patterns: readonly PathPattern[]): boolean {
-  const subject = call.ws.subjectOf(event)
-  const own = subject.sessionId === call.session.id && event.actor.kind !== 'user'
-  if (own || subject.repoId !== call.session.repoId) return false
-  const theirs = (subject.paths ?? []).map(parsePattern)
-  return theirs.some((path) => patterns.some((pattern) => overlaps(path, pattern)))
+  return { claimId: claim.id, ...shownPaths(claim), mode, fence, expiresAt, ttlSeconds }
 }
 
 function scopeConflict(conflicts: readonly Conflict<HeldClaim>[], free: readonly PathPattern[]): AppError {

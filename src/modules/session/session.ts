@@ -1,5 +1,5 @@
 import type { Json } from '../../kernel/canonical.ts'
-import type { Actor } from '../../journal/event.ts'
+import type { Actor, Subject } from '../../journal/event.ts'
 import { AppError } from '../../kernel/errors.ts'
 
 export const STATUSES = ['active', 'idle', 'blocked', 'planning', 'handoff', 'done'] as const
@@ -88,4 +88,10 @@ export function decideJoin(
 /** Alerts that the caller has not acknowledged: those it was told are dropped, since this call proves the answer came. */
 export function pendingAlerts(alerts: readonly Alert[]): Alert[] {
   return alerts.filter((alert) => alert.told !== true)
+}
+
+/** Whether an event that somebody else, or time, made is about this session: its presence, its claims or its state. */
+export function touchesSession(actor: Actor, subject: Subject, sessionId: string): boolean {
+  const mine = actor.kind === 'agent' && actor.sessionId === sessionId
+  return !mine && subject.sessionId === sessionId
 }

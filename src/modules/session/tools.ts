@@ -1,8 +1,10 @@
 import { z } from 'zod'
+import { shortList, takeWithin } from '../../kernel/bounds.ts'
 import { LIMITS } from '../../kernel/limits.ts'
 import { callTool, type Call } from '../call.ts'
 import { agentId, line, sha } from '../fields.ts'
 import { reposOf } from '../tenancy/store.ts'
+import { stateView } from './view.ts'
 
 export const JoinInput = z.object({
   gitContext: z.object({
@@ -50,16 +52,25 @@ export const joinWorkspace = callTool({
     },
     repo: await repoView(call),
     policy: { ...call.member.policy, overlap: 'reject', branchPolicy: 'same_repo_any_branch' },
-    claims: call.claims.map((claim) => ({
-      claimId: claim.id,
-      paths: claim.patterns.slice(0, LIMITS.pathsShown).map((pattern) => pattern.display),
-      mode: claim.mode,
-      fence: claim.fence,
-      expiresAt: claim.expiresAt.toISOString(),
-    })),
-    ...(call.session.state === null ? {} : { lastState: { ...call.session.state } }),
+    ...claimsView(call.claims),
+    ...(call.session.state === null ? {} : { lastState: stateView(call.session.state) }),
   }),
 })
+
+function claimsView(claims: Call['claims']) {
+  const views = claims.map((claim) => ({
+    claimId: claim.id,
+    ...shortList(
+      'paths',
+      claim.patterns.map((pattern) => pattern.display),
+    ),
+    mode: claim.mode,
+    fence: claim.fence,
+    expiresAt: claim.expiresAt.toISOString(),
+  }))
+  const { shown, rest } = takeWithin(views, LIMITS.refusalListBytes)
+  return rest > 0 ? { claims: shown, claimsOmitted: rest } : { claims: shown }
+}
 
 async function repoView(call: Call) {
   const repos = await reposOf(call.ws.tx, call.ws.workspaceId)

@@ -1,4 +1,4 @@
-import { shownSize } from '../../kernel/bounds.ts'
+import { shortList, shownSize } from '../../kernel/bounds.ts'
 import { AppError } from '../../kernel/errors.ts'
 import { LIMITS } from '../../kernel/limits.ts'
 import { positionOf } from '../../journal/compare-and-swap.ts'
@@ -14,15 +14,14 @@ import { liveSessions, type NamedSession } from '../session/store.ts'
 /** One agent as its teammates read it; long parts are cut, since the whole team must fit into one answer. */
 function agentView(session: NamedSession) {
   const { state } = session
-  const cut = <T>(items: readonly T[], count: number) => items.slice(0, count)
   return {
     agentId: session.agentId,
     user: session.userName,
     toolName: session.toolName,
     status: state?.status ?? 'active',
     objective: state?.objective ?? null,
-    footprint: cut(state?.footprint ?? [], 10),
-    plan: cut(state?.plan ?? [], 5),
+    ...shortList('footprint', state?.footprint ?? []),
+    ...shortList('plan', state?.plan ?? []),
     notes: (state?.notes ?? '').slice(0, 300),
     branch: session.branch,
     headSha: session.headSha,

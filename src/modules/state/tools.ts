@@ -6,7 +6,8 @@ import { outsideClaims } from '../claim/claim.ts'
 import { parsePatterns } from '../claim/pattern.ts'
 import { callTool, type Call } from '../call.ts'
 import { line, optionalAgentId, paths, sha, stateHash, text, timestamp } from '../fields.ts'
-import { actorOf, STATUSES, type AgentState } from '../session/session.ts'
+import { actorOf, STATUSES, touchesSession, type AgentState } from '../session/session.ts'
+import { stateView } from '../session/view.ts'
 import { INTENTS } from '../workflow/intent.ts'
 import { statePublished } from './events.ts'
 import { changesSince, teamPage } from './team.ts'
@@ -84,10 +85,7 @@ export const updateMyState = callTool({
     await checkExpected(ws, {
       expected: expectedStateHash,
       mode: call.member.policy.casMode,
-      touches: (event) => {
-        const mine = event.actor.kind === 'agent' && event.actor.sessionId === session.id
-        return !mine && ws.subjectOf(event).sessionId === session.id
-      },
+      touches: (event) => touchesSession(event.actor, ws.subjectOf(event), session.id),
     })
     const { repo, ...rest } = content
     const state: AgentState = {
@@ -100,7 +98,7 @@ export const updateMyState = callTool({
     const { status, objective } = state
     ws.append(statePublished, { sessionId, agentId, repoId, status, objective, paths: footprint }, actorOf(session))
     call.session = { ...session, state, ...(repo === undefined ? {} : checkout(repo)) }
-    return { state: { ...state } }
+    return { state: stateView(state) }
   },
 })
 
