@@ -50,7 +50,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   'mcp/': { ours: ['kernel/'], packages: ['zod', '@modelcontextprotocol/server'] },
   'http/': { ours: ['kernel/'], packages: ['hono', 'zod'] },
-  'maintenance/': { ours: ['kernel/', 'db/', 'journal/'], packages: [], packageTypes: ['postgres'] },
+  'maintenance/': { ours: ['kernel/', 'db/', 'journal/'], packages: ['drizzle-orm'] },
   'app.ts': {
     ours: ['kernel/', 'db/', 'journal/', 'modules/', ...ORDER, 'auth/', 'mcp/', 'http/', 'web/'],
     types: ['config.ts'],

@@ -1,4 +1,4 @@
-import type postgres from 'postgres'
+import { sql } from 'drizzle-orm'
 import type { Database } from '../db/client.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { Log } from '../kernel/log.ts'
@@ -12,38 +12,51 @@ const INTERVAL_MS = 500
 /** Workspaces looked at per round; what is left comes first in the next. */
 const BATCH = 100
 
+/** A round begins no further workspace after this, which leaves it within what a transaction may take in all (8 s). */
+const ROUND_MS = 4_000
+
 /**
  * Puts what is due on record where nobody else looks. Nothing depends on it for being right: leases end by comparison,
  * inside whatever transaction looks next.
  *
- * One replica at a time does it: it holds an advisory lock on a connection of its own, and losing the connection is
- * losing the lock.
+ * One replica at a time does it, the one whose transaction has the advisory lock for this round. Not a lock for good on
+ * a reserved connection: when that one's backend dies, the driver's next write to it ends the process (postgres.js
+ * 3.4.9, porsager/postgres#1208).
  */
 export function startSweeper(deps: { database: Database; journal: Journal; log: Log }): { stop(): Promise<void> } {
   const { database, journal, log } = deps
-  let leader: postgres.ReservedSql | null = null
   let stopped = false
   let round = Promise.resolve()
+  let running = false
 
   const timer = setInterval(() => {
-    round = round.then(tick)
+    // A slow round must not queue up others behind it.
+    if (!running) round = tick()
   }, INTERVAL_MS)
   timer.unref()
 
   async function tick(): Promise<void> {
-    if (stopped) return
+    running = true
     try {
-      leader ??= await lead(database.sql)
-      if (leader === null) return
-      await leader`select 1`
-      for (const workspaceId of await journal.due(BATCH)) {
-        if (stopped) return
-        await journal.change(workspaceId, () => Promise.resolve())
-      }
+      await database.transaction(async (tx) => {
+        // The transaction idles while the round works elsewhere, which is no reason to end it.
+        const [round] = await tx.execute<{ won: boolean }>(sql`
+          select pg_try_advisory_xact_lock(${LEADER_KEY}::bigint) as won,
+                 set_config('idle_in_transaction_session_timeout', '60s', true)`)
+        if (round?.won === true) await sweep()
+      })
     } catch (err) {
       log.debug({ err }, 'the sweeper lost a round')
-      leader?.release()
-      leader = null
+    } finally {
+      running = false
+    }
+  }
+
+  async function sweep(): Promise<void> {
+    const endsAt = performance.now() + ROUND_MS
+    for (const workspaceId of await journal.due(BATCH)) {
+      if (stopped || performance.now() > endsAt) return
+      await journal.change(workspaceId, () => Promise.resolve())
     }
   }
 
@@ -52,21 +65,6 @@ export function startSweeper(deps: { database: Database; journal: Journal; log: 
       stopped = true
       clearInterval(timer)
       await round
-      if (leader !== null) await leader`select pg_advisory_unlock(${LEADER_KEY}::bigint)`.catch(() => undefined)
-      leader?.release()
     },
   }
-}
-
-async function lead(sql: postgres.Sql): Promise<postgres.ReservedSql | null> {
-  const connection = await sql.reserve()
-  try {
-    const rows = await connection<{ won: boolean }[]>`select pg_try_advisory_lock(${LEADER_KEY}::bigint) as won`
-    if (rows[0]?.won === true) return connection
-  } catch (error) {
-    connection.release()
-    throw error
-  }
-  connection.release()
-  return null
 }

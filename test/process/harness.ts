@@ -1,10 +1,13 @@
-import { onTestFinished } from 'vitest'
+import { onTestFinished, vi } from 'vitest'
 import { judgeJournal, type Judgement } from '../../scripts/journal/judge.ts'
 import { readRemoteJournal } from '../../scripts/journal/remote.ts'
 import { kill, killPostmasterAfterwards, recordedPostmaster } from '../db/embedded-harness.ts'
 import { type Agent, createAgent, type ToolAnswer } from '../support/agent.ts'
 import { obtainTokens } from '../support/oauth.ts'
 import { type ServerProcess, type ServerProcessOptions, spawnServer, untilReady } from '../support/server-process.ts'
+
+// Each of these tests starts several processes, on a machine that others use as well.
+vi.setConfig({ testTimeout: 120_000 })
 
 /** Twice what is promised for an answer without a database, because tests share their machine. */
 export const NO_HANG_MS = 4_000
