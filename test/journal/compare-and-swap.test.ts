@@ -31,7 +31,7 @@ describe('a write decided on an ancestor', () => {
     expect(() => decideExpected([event(1, false), event(2, true)], strict)).toThrow(
       expect.objectContaining({
         code: 'STATE_CHANGED',
-        details: expect.objectContaining({ changedBySeq: 2 }) as object,
+        details: expect.objectContaining({ changedBy: expect.objectContaining({ seq: 2 }) }) as object,
       }),
     )
   })
