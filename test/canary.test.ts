@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createAgent } from './support/agent.ts'
@@ -165,7 +166,7 @@ async function breakTheDatabase(login: Login): Promise<void> {
   const { accessToken, refreshToken, clientId } = login
   const tables = ['users', 'accounts', 'browser_sessions', 'oauth_codes', 'oauth_refresh_tokens', 'sessions', 'events']
   for (const table of tables) {
-    await t.database.sql.unsafe(`alter table ${table} rename to gone`)
+    await t.database.query((orm) => orm.execute(sql.raw(`alter table ${table} rename to gone`)))
     try {
       const { email, password } = ADA
       await fillIn('/login', { email, password })
@@ -177,7 +178,7 @@ async function breakTheDatabase(login: Login): Promise<void> {
       const agent = createAgent(fetchLogged, `${t.publicUrl}/api/mcp`, accessToken)
       await agent.join({}, { remote: `https://ada:${URL_SECRET}@github.com/acme/widgets.git` }).catch(() => undefined)
     } finally {
-      await t.database.sql.unsafe(`alter table gone rename to ${table}`)
+      await t.database.query((orm) => orm.execute(sql.raw(`alter table gone rename to ${table}`)))
     }
   }
 }
@@ -240,14 +241,15 @@ test('no value of a failed statement is in any log line', () => {
 })
 
 test('no secret is stored in clear in any table', async () => {
-  const { sql } = t.database
-  const tables = await sql<{ name: string }[]>`
+  const read = <T extends Record<string, unknown>>(statement: string) =>
+    t.database.query((orm) => orm.execute<T>(sql.raw(statement)))
+  const tables = await read<{ name: string }>(`
     select format('%I.%I', schemaname, tablename) as name from pg_tables
-    where schemaname not in ('pg_catalog', 'information_schema')`
+    where schemaname not in ('pg_catalog', 'information_schema')`)
   expect(tables.length).toBeGreaterThan(10)
   const dump: string[] = []
   for (const { name } of tables) {
-    const rows = await sql.unsafe<{ row: string }[]>(`select t::text as row from ${name} t`)
+    const rows = await read<{ row: string }>(`select t::text as row from ${name} t`)
     dump.push(...rows.map(({ row }) => row))
   }
   expect(dump.join('\n')).toContain(ADA.email)

@@ -1,8 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
+import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import { AppError } from '../kernel/errors.ts'
 import { fromDatabaseError, isSerializationFailure } from './errors.ts'
+import { createPool, type Connection, type Orm, type Pool } from './pool.ts'
+
+export type { Orm } from './pool.ts'
 
 /** Where PostgreSQL is: a URL, or the parts (a `host` starting with `/` is the directory of a unix socket). */
 export type ConnectionTarget =
@@ -15,16 +18,17 @@ export type ConnectionTarget =
       readonly password?: string
     }
 
-export type Orm = PostgresJsDatabase
-/** A transaction: the same query builder, bound to one connection. */
-export type Tx = Parameters<Parameters<Orm['transaction']>[0]>[0]
+declare const IN_TRANSACTION: unique symbol
+
+/** The query builder of a transaction. A type of its own, so that what needs a transaction cannot be called without. */
+export type Tx = Orm & { readonly [IN_TRANSACTION]: true }
 
 /**
  * The only way to the database. Every call is bounded in time, and every error that means "not now" comes out as
  * AppError UNAVAILABLE; nothing above this file sees a driver's error of that kind.
  */
 export interface Database {
-  /** Independent statements, each its own transaction, bounded in all by the time to acquire a connection. */
+  /** Independent statements, each its own transaction. */
   query<T>(work: (orm: Orm) => Promise<T>): Promise<T>
   /**
    * One transaction, READ COMMITTED. Rolled back when `work` throws; run again, whole, on a serialization failure or
@@ -33,15 +37,13 @@ export interface Database {
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
   /** Resolves when the database answers and can be written to. */
   ping(): Promise<void>
-  /** The driver itself, for LISTEN and migrations inside db/ and journal/. */
-  readonly sql: postgres.Sql
   close(): Promise<void>
 }
 
 export interface DatabaseLimits {
   /** Connections in the pool. */
   readonly poolSize: number
-  /** How long a call may wait for a connection before it is UNAVAILABLE. 1.5 s keeps a 503 under 2 s. */
+  /** How long a call may wait for a connection that works before it is UNAVAILABLE. 1.5 s keeps a 503 under 2 s. */
   readonly acquireTimeoutMs: number
   /** How long a call may take in all; a hung network is noticed by nothing else. */
   readonly totalTimeoutMs: number
@@ -51,14 +53,31 @@ const DEFAULT_LIMITS: DatabaseLimits = { poolSize: 20, acquireTimeoutMs: 1_500, 
 
 const MAX_ATTEMPTS = 4
 
-/** Opens a pool. No connection is made before the first call, and a lost one is made again by itself. */
+/** Opens a pool. No connection is made before the first call, and a lost one is replaced by itself. */
 export function connect(target: ConnectionTarget, overrides: Partial<DatabaseLimits> = {}): Database {
   const limits = { ...DEFAULT_LIMITS, ...overrides }
+  const pool = createPool((onclose) => openClient(target, onclose), limits.poolSize)
+  return {
+    // Never told `acquired`: all of it has the time that acquiring a connection has.
+    query: (work) => bounded(pool, limits, (connection) => work(connection.orm)),
+    transaction: (work) =>
+      retrying(() => bounded(pool, limits, (connection, progress) => runTransaction(connection, progress, work))),
+    ping: () =>
+      bounded(pool, limits, async ({ orm }) => {
+        const rows = await orm.execute<{ readOnly: boolean }>(sql`select pg_is_in_recovery() as "readOnly"`)
+        if (rows[0]?.readOnly !== false) throw new AppError('UNAVAILABLE')
+      }),
+    close: () => pool.close(),
+  }
+}
+
+function openClient(target: ConnectionTarget, onclose: () => void): postgres.Sql {
   const options = {
-    max: limits.poolSize,
+    max: 1,
+    onclose,
     connect_timeout: 2,
-    // The default backs off for up to 20 s, in which a database that is up again would still be refused to callers.
-    backoff: (attempt: number) => Math.min(0.05 * 2 ** attempt, 0.5),
+    // The driver would end a connection that is between two statements of our transaction.
+    max_lifetime: null,
     onnotice: () => undefined,
     connection: {
       application_name: 'orkestrate',
@@ -67,50 +86,60 @@ export function connect(target: ConnectionTarget, overrides: Partial<DatabaseLim
       idle_in_transaction_session_timeout: 10_000,
     },
   }
-  const sql = 'url' in target ? postgres(target.url, options) : postgres({ ...target, ...options })
-  const orm = drizzle(sql)
-
-  return {
-    sql,
-    query: (work) => bounded(limits, () => work(orm)),
-    ping: () =>
-      bounded(limits, async () => {
-        const rows = await sql<{ readOnly: boolean }[]>`select pg_is_in_recovery() as "readOnly"`
-        if (rows[0]?.readOnly !== false) throw new AppError('UNAVAILABLE')
-      }),
-    transaction: (work) => retrying(() => bounded(limits, (progress) => runTransaction(orm, progress, work))),
-    close: () => sql.end({ timeout: 5 }),
-  }
+  return 'url' in target ? postgres(target.url, options) : postgres({ ...target, ...options })
 }
 
 interface Progress {
-  /** Called once a connection is there: from here on only the total time counts. */
+  /** Called once a connection is there that answers: from here on only the total time counts. */
   acquired(): void
-  /** True once the caller has been told UNAVAILABLE: the work must not start any more. */
+  /** True once the caller has been told UNAVAILABLE. */
   abandoned(): boolean
 }
 
-async function runTransaction<T>(orm: Orm, progress: Progress, work: (tx: Tx) => Promise<T>): Promise<T> {
-  return orm.transaction(async (tx) => {
+async function runTransaction<T>(connection: Connection, progress: Progress, work: (tx: Tx) => Promise<T>): Promise<T> {
+  await connection.run('begin')
+  progress.acquired()
+  try {
     if (progress.abandoned()) throw new AppError('UNAVAILABLE')
-    progress.acquired()
-    const result = await work(tx)
-    // Past the total time the caller has already been told that it failed: make that true.
+    // BEGIN has just succeeded on this connection.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    const result = await work(connection.orm as Tx)
+    // Past its time the caller has been told that it failed: make that true.
     if (progress.abandoned()) throw new AppError('UNAVAILABLE')
+    await connection.run('commit')
     return result
-  })
+  } catch (thrown) {
+    // A connection that cannot even do this is thrown away with its transaction.
+    await connection.run('rollback').catch(() => connection.discard())
+    throw thrown
+  }
 }
 
-async function bounded<T>(limits: DatabaseLimits, run: (progress: Progress) => Promise<T>): Promise<T> {
-  let abandoned = false
+/**
+ * Runs `work` on a connection. Rejects with UNAVAILABLE when none that answers is there within the time to acquire one,
+ * or when all of it takes too long; the connection is then cut, which ends whatever still waits on it.
+ */
+async function bounded<T>(
+  pool: Pool,
+  limits: DatabaseLimits,
+  work: (connection: Connection, progress: Progress) => Promise<T>,
+): Promise<T> {
+  let over = false
+  let lent: Connection | null = null
   return new Promise<T>((resolve, reject) => {
     const abandon = () => {
-      abandoned = true
+      over = true
+      lent?.discard()
       reject(new AppError('UNAVAILABLE', undefined, { retryAfterMs: 1_000 }))
     }
     const total = setTimeout(abandon, limits.totalTimeoutMs)
     const acquire = setTimeout(abandon, limits.acquireTimeoutMs)
-    run({ acquired: () => clearTimeout(acquire), abandoned: () => abandoned })
+    const progress = { acquired: () => clearTimeout(acquire), abandoned: () => over }
+    pool
+      .lend(progress.abandoned, (connection) => {
+        lent = connection
+        return work(connection, progress)
+      })
       .then(resolve, (thrown: unknown) => reject(fromDatabaseErrorKeepingRetries(thrown)))
       .finally(() => {
         clearTimeout(total)
