@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { createAuth, type Auth } from './auth/index.ts'
 import type { Config } from './config.ts'
 import type { Database } from './db/client.ts'
+import { createEventStreams } from './http/event-stream.ts'
 import { createMcpRoute } from './http/mcp-route.ts'
 import { createOperations } from './http/operations.ts'
 import { problemResponse } from './http/problem.ts'
@@ -10,6 +11,7 @@ import { createRest } from './http/rest.ts'
 import { createJournal, type Journal } from './journal/journal.ts'
 import { createDispatch, type Dispatch } from './kernel/dispatch.ts'
 import { AppError, toAppError } from './kernel/errors.ts'
+import { PACE, type Pace } from './kernel/limits.ts'
 import type { Log } from './kernel/log.ts'
 import { createMcpEndpoint } from './mcp/handler.ts'
 import { createConduct } from './modules/conduct.ts'
@@ -25,6 +27,7 @@ export interface AppDeps {
   readonly log: Log
   readonly version: string
   readonly bootstrapCode?: string
+  readonly pace?: Partial<Pace>
 }
 
 /** The running product without its process: what main.ts listens with and tests call. */
@@ -33,15 +36,17 @@ export interface App {
   readonly journal: Journal
   readonly dispatch: Dispatch
   readonly auth: Auth
-  /** From now on /readyz says no, so that a load balancer sends nobody here any more. */
+  /** From now on /readyz says no, so that a load balancer sends nobody here any more, and event streams end. */
   drain(): void
+  /** Call it when no request is under way. */
   close(): Promise<void>
 }
 
 /** The composition root: the only place where everything meets. */
 export function createApp(deps: AppDeps): App {
   const { config, database, secretKeys, log, version } = deps
-  const journal = createJournal({ database, eventTypes, expire })
+  const pace = { ...PACE, ...deps.pace }
+  const journal = createJournal({ database, eventTypes, expire, log, pace })
   const conduct = createConduct(createEntrance({ database, journal, log }))
   const dispatch = createDispatch({ tools, conduct, log })
   const directory = createDirectory({ database, journal })
@@ -53,6 +58,7 @@ export function createApp(deps: AppDeps): App {
     onGrantRevoked: (grantId) => directory.endSessionsOfGrant(grantId),
     ...(deps.bootstrapCode === undefined ? {} : { bootstrapCode: deps.bootstrapCode }),
   })
+  const streams = createEventStreams({ log, pace })
   const mcp = createMcpEndpoint({ tools, dispatch, version, log })
   let draining = false
 
@@ -83,7 +89,7 @@ export function createApp(deps: AppDeps): App {
       allowedOrigins: new Set([config.publicUrl]),
     }),
   )
-  http.route('/api/workspaces', createRest({ service: directory, userOf }))
+  http.route('/api/workspaces', createRest({ service: directory, userOf, streams }))
   http.route('/', createStartPage({ config, userOf: (request) => auth.browserUser(request), service: directory }))
   http.route('/', auth.routes)
 
@@ -94,7 +100,11 @@ export function createApp(deps: AppDeps): App {
     auth,
     drain() {
       draining = true
+      streams.drain()
     },
-    close: () => mcp.close(),
+    async close() {
+      await mcp.close()
+      await journal.close()
+    },
   }
 }

@@ -33,8 +33,10 @@ export interface Database {
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
   /** Resolves when the database answers and can be written to. */
   ping(): Promise<void>
-  /** The driver itself, for LISTEN and migrations inside db/ and journal/. */
+  /** The driver itself, for connections held longer than a call. */
   readonly sql: postgres.Sql
+  /** One connection more, outside the pool, with these settings. Opened when first used; whoever asked for it ends it. */
+  dedicated(settings: Readonly<Record<string, string>>): postgres.Sql
   close(): Promise<void>
 }
 
@@ -67,11 +69,13 @@ export function connect(target: ConnectionTarget, overrides: Partial<DatabaseLim
       idle_in_transaction_session_timeout: 10_000,
     },
   }
-  const sql = 'url' in target ? postgres(target.url, options) : postgres({ ...target, ...options })
+  const open = (own: typeof options) => ('url' in target ? postgres(target.url, own) : postgres({ ...target, ...own }))
+  const sql = open(options)
   const orm = drizzle(sql)
 
   return {
     sql,
+    dedicated: (settings) => open({ ...options, max: 1, connection: { ...options.connection, ...settings } }),
     query: (work) => bounded(limits, () => work(orm)),
     ping: () =>
       bounded(limits, async () => {

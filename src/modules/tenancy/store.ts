@@ -11,7 +11,7 @@ export interface Member {
   readonly policy: Policy
 }
 
-export async function memberOf(tx: Tx, workspaceId: string, userId: string): Promise<Member | null> {
+export async function memberOf(tx: Orm | Tx, workspaceId: string, userId: string): Promise<Member | null> {
   const rows = await tx
     .select({ role: members.role, workspaceName: workspaces.name, policy: workspaces.policy })
     .from(members)
