@@ -28,7 +28,7 @@ export function openChannel(
       sql.listen(name, on.heard, on.listening).catch(() => undefined)
     },
     async notify(payloads) {
-      await sql`select pg_notify(${name}, payload) from unnest(${sql.array([...payloads])}::text[]) as payload`
+      await sql`select pg_notify(${name}, payload) from unnest(${[...payloads]}::text[]) as payload`
     },
     close: () => sql.end({ timeout: 1 }),
   }
