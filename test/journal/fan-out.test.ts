@@ -167,6 +167,29 @@ test('where no notification arrives at all, looking by itself finds the events',
   expect(reader.seqs()).toEqual(range(1, 5))
 })
 
+test('where no notification arrives at all, the replica that commits still tells its own subscribers', async () => {
+  const silent = replica({ notifyMs: NEVER_MS })
+  const workspaceId = await newWorkspace()
+  const reader = follow(silent, workspaceId)
+  for (const seq of range(1, 5)) {
+    await append(silent, workspaceId)
+    await reader.until(seq)
+  }
+  expect(reader.seqs()).toEqual(range(1, 5))
+})
+
+test('what was committed while nobody listened is found when the connection is back', async () => {
+  const silent = replica({ notifyMs: NEVER_MS })
+  const workspaceId = await newWorkspace()
+  const reader = follow(there, workspaceId)
+  await append(here, workspaceId)
+  await reader.until(1)
+  await append(silent, workspaceId)
+  expect(await terminate('listen%')).toBeGreaterThan(0)
+  await reader.until(2)
+  expect(reader.seqs()).toEqual([1, 2])
+})
+
 test('a change that is rolled back wakes nobody, and one that is run again wakes once', async () => {
   const workspaceId = await newWorkspace()
   const told: string[] = []
