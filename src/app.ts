@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { createAuth, requireSameOrigin, type Auth } from './auth/index.ts'
 import type { Config } from './config.ts'
 import type { Database } from './db/client.ts'
+import { createEventStreams } from './http/event-stream.ts'
 import { createMcpRoute } from './http/mcp-route.ts'
 import { createOperations } from './http/operations.ts'
 import { problemResponse } from './http/problem.ts'
@@ -10,7 +11,7 @@ import { createRest } from './http/rest.ts'
 import { createJournal, type Journal } from './journal/journal.ts'
 import { createDispatch, type Dispatch } from './kernel/dispatch.ts'
 import { AppError, toAppError } from './kernel/errors.ts'
-import { LIMITS } from './kernel/limits.ts'
+import { LIMITS, PACE, type Pace } from './kernel/limits.ts'
 import type { Log } from './kernel/log.ts'
 import { createRateLimiter } from './kernel/rate-limit.ts'
 import { createMcpEndpoint } from './mcp/handler.ts'
@@ -27,6 +28,7 @@ export interface AppDeps {
   readonly log: Log
   readonly version: string
   readonly bootstrapCode?: string
+  readonly pace?: Partial<Pace>
 }
 
 /** The running product without its process: what main.ts listens with and tests call. */
@@ -35,8 +37,9 @@ export interface App {
   readonly journal: Journal
   readonly dispatch: Dispatch
   readonly auth: Auth
-  /** From now on /readyz says no, so that a load balancer sends nobody here any more. */
+  /** From now on /readyz says no, so that a load balancer sends nobody here any more, and event streams end. */
   drain(): void
+  /** Call it when no request is under way. */
   close(): Promise<void>
 }
 
@@ -45,7 +48,8 @@ const CALL_RATE = { perMinute: LIMITS.callsPerMinute, maxKeys: LIMITS.countedGra
 /** The composition root: the only place where everything meets. */
 export function createApp(deps: AppDeps): App {
   const { config, database, secretKeys, log, version } = deps
-  const journal = createJournal({ database, eventTypes, expire })
+  const pace = { ...PACE, ...deps.pace }
+  const journal = createJournal({ database, eventTypes, expire, log, pace })
   const conduct = createConduct(
     createEntrance({ database, journal, log }),
     tools.map((tool) => tool.name),
@@ -61,6 +65,7 @@ export function createApp(deps: AppDeps): App {
     onGrantRevoked: (grantId) => directory.endSessionsOfGrant(grantId),
     ...(deps.bootstrapCode === undefined ? {} : { bootstrapCode: deps.bootstrapCode }),
   })
+  const streams = createEventStreams({ log, pace })
   const mcp = createMcpEndpoint({ tools, dispatch, version, log })
   let draining = false
 
@@ -92,7 +97,7 @@ export function createApp(deps: AppDeps): App {
       allowedOrigins: new Set([config.publicUrl]),
     }),
   )
-  http.route('/api/workspaces', createRest({ service: directory, userOf }))
+  http.route('/api/workspaces', createRest({ service: directory, userOf, streams }))
   http.route('/', createStartPage({ config, userOf: (request) => auth.browserUser(request), service: directory }))
   http.route('/', auth.routes)
 
@@ -103,8 +108,12 @@ export function createApp(deps: AppDeps): App {
     auth,
     drain() {
       draining = true
+      streams.drain()
     },
-    close: () => mcp.close(),
+    async close() {
+      await mcp.close()
+      await journal.close()
+    },
   }
 }
 

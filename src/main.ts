@@ -17,6 +17,9 @@ import { clientSetups } from './web/setup.ts'
 /** In-flight requests get this long after SIGTERM; most need milliseconds. */
 const DRAIN_MS = 10_000
 
+/** While draining, how often connections without a request are looked for. */
+const IDLE_MS = 20
+
 /** Longer than the 60 s after which proxies in front close idle connections, so that they and not we do it. */
 const KEEP_ALIVE_MS = 65_000
 
@@ -128,8 +131,10 @@ async function closeServer(server: ServerType): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve())
   })
-  if ('closeIdleConnections' in server) server.closeIdleConnections()
+  // Again and again: a connection whose last answer has ended would wait for another request.
+  const idle = setInterval(() => 'closeIdleConnections' in server && server.closeIdleConnections(), IDLE_MS)
   await Promise.race([closed, delay(DRAIN_MS, undefined, { ref: false })])
+  clearInterval(idle)
   if ('closeAllConnections' in server) server.closeAllConnections()
 }
 

@@ -37,6 +37,8 @@ export interface Database {
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
   /** Resolves when the database answers and can be written to. */
   ping(): Promise<void>
+  /** One connection more, outside the pool, with these settings. Opened when first used; whoever asked for it ends it. */
+  dedicated(settings: Readonly<Record<string, string>>): postgres.Sql
   close(): Promise<void>
 }
 
@@ -67,14 +69,21 @@ export function connect(target: ConnectionTarget, overrides: Partial<DatabaseLim
         const rows = await orm.execute<{ readOnly: boolean }>(sql`select pg_is_in_recovery() as "readOnly"`)
         if (rows[0]?.readOnly !== false) throw new AppError('UNAVAILABLE')
       }),
+    dedicated: (settings) => openClient(target, () => undefined, settings),
     close: () => pool.close(),
   }
 }
 
-function openClient(target: ConnectionTarget, onclose: () => void): postgres.Sql {
+function openClient(
+  target: ConnectionTarget,
+  onclose: () => void,
+  settings: Readonly<Record<string, string>> = {},
+): postgres.Sql {
   const options = {
     max: 1,
     onclose,
+    // A dedicated connection that is lost is made again; the default would wait up to 20 s between attempts.
+    backoff: (attempt: number) => Math.min(0.05 * 2 ** attempt, 0.5),
     connect_timeout: 2,
     // The driver would end a connection that is between two statements of our transaction.
     max_lifetime: null,
@@ -84,6 +93,7 @@ function openClient(target: ConnectionTarget, onclose: () => void): postgres.Sql
       statement_timeout: 5_000,
       lock_timeout: 4_000,
       idle_in_transaction_session_timeout: 10_000,
+      ...settings,
     },
   }
   return 'url' in target ? postgres(target.url, options) : postgres({ ...target, ...options })

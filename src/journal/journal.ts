@@ -2,8 +2,12 @@ import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import type { Database, Tx } from '../db/client.ts'
 import { AppError } from '../kernel/errors.ts'
 import type { JsonObject } from '../kernel/canonical.ts'
+import { PACE, type Pace } from '../kernel/limits.ts'
+import type { Log } from '../kernel/log.ts'
 import { eventHash, formatStateHash, genesisHash, type Position } from './chain.ts'
 import type { Actor, EventType, JournalEvent, Subject, TypedEvent } from './event.ts'
+import { createFanOut } from './fan-out.ts'
+import type { Head } from './notifier.ts'
 import { events, journals } from './schema.ts'
 
 /**
@@ -51,28 +55,49 @@ export interface Journal {
   read(workspaceId: string, after: number, limit: number): Promise<JournalEvent[]>
   /** The workspaces in which something is due by the database's clock. */
   due(limit: number): Promise<string[]>
+  /**
+   * Every event after a position, once and in order, first those that are there, then each as it is committed on any
+   * replica; in batches of at most LIMITS.eventsPerBatch. Nothing is buffered for a consumer that does not ask. While the
+   * database is away it waits. Ends with `signal` and with `close`.
+   */
+  subscribe(workspaceId: string, after: number, signal: AbortSignal): AsyncIterable<readonly JournalEvent[]>
+  /** Ends every subscription, and tells the other replicas of the last commits. Call it when no change is under way. */
+  close(): Promise<void>
 }
 
 export function createJournal(deps: {
   database: Database
   eventTypes: readonly EventType[]
   expire: readonly Expire[]
+  log: Log
+  pace?: Pick<Pace, 'notifyMs' | 'healMs'>
 }): Journal {
-  const { database } = deps
+  const { database, log, pace = PACE } = deps
   const types: TypeTable = new Map(deps.eventTypes.map((type) => [type.name, type]))
+  const read: Journal['read'] = (workspaceId, after, limit) =>
+    database.query((orm) => readEvents(orm, workspaceId, after, limit))
+  const heads = (workspaceIds: readonly string[]) => database.query((orm) => readHeads(orm, workspaceIds))
+  const fanOut = createFanOut({ database, log, pace, read, heads })
+
+  /** Runs the transaction and tells of what it appended, once that is committed. */
+  async function told<T>(work: (tx: Tx) => Promise<{ result: T; change: Change | null }>): Promise<T> {
+    const { result, change } = await database.transaction(work)
+    if (change !== null && change.head.seq >= change.firstSeq) fanOut.committed(change.workspaceId, change.head.seq)
+    return result
+  }
 
   return {
     change: (workspaceId, work) =>
-      database.transaction(async (tx) => {
+      told(async (tx) => {
         const change = await lockWorkspace(tx, workspaceId, types)
         await expireDue(change, deps.expire)
         const result = await work(change)
         await change.flush()
-        return result
+        return { result, change }
       }),
 
     found: (work) =>
-      database.transaction(async (tx) => {
+      told(async (tx) => {
         let begun: Change | null = null
         const result = await work(tx, async (workspaceId, now) => {
           const hash = genesisHash(workspaceId)
@@ -82,11 +107,14 @@ export function createJournal(deps: {
           return begun
         })
         // Asserted because the compiler does not follow assignments into callbacks.
-        await (begun as Change | null)?.flush()
-        return result
+        const change = begun as Change | null
+        await change?.flush()
+        return { result, change }
       }),
 
-    read: (workspaceId, after, limit) => database.query((orm) => readEvents(orm, workspaceId, after, limit)),
+    read,
+    subscribe: (workspaceId, after, signal) => fanOut.subscribe(workspaceId, after, signal),
+    close: () => fanOut.close(),
 
     due: (limit) =>
       database.query(async (orm) => {
@@ -114,6 +142,14 @@ export async function readEvents(
     .where(and(eq(events.workspaceId, workspaceId), gt(events.seq, after)))
     .orderBy(asc(events.seq))
     .limit(limit)
+}
+
+/** How far the journals of these workspaces go. */
+async function readHeads(orm: Pick<Tx, 'select'>, workspaceIds: readonly string[]): Promise<Head[]> {
+  return orm
+    .select({ workspaceId: journals.workspaceId, seq: journals.seq })
+    .from(journals)
+    .where(sql`${journals.workspaceId} = any(${sql.param(workspaceIds)}::text[])`)
 }
 
 /** Takes the lock in one statement and reads the clock in the next: read together, the clock is older than the wait. */
@@ -160,6 +196,8 @@ class Change implements WorkspaceTx {
   readonly tx: Tx
   readonly #types: TypeTable
   readonly now: Date
+  /** The seq of the first event that it may append. */
+  readonly firstSeq: number
   head: Position
   state: Position
   nextDueAt: Date | null
@@ -181,6 +219,7 @@ class Change implements WorkspaceTx {
     this.#types = types
     this.workspaceId = workspaceId
     this.now = now
+    this.firstSeq = head.seq + 1
     this.head = head
     this.state = state
     this.nextDueAt = nextDueAt

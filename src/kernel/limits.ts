@@ -59,4 +59,28 @@ export const LIMITS = {
   sessionsPerGrant: 50,
   /** Events that scoped compare-and-swap looks through before it says STATE_CHANGED unseen. */
   casEvents: 5_000,
+  /** Events in a page of the journal. */
+  eventsPerPage: 1_000,
+  /** Events that a subscriber is given, and holds, at a time. */
+  eventsPerBatch: 100,
+  /** Event streams that one person may have open on one replica: every window of a few dashboards. */
+  streamsPerUser: 20,
+  /** Text that a stream hands to the socket at a time; events are not split. */
+  streamChunkChars: 64 * 1024,
 } as const
+
+/** How often what happens beside the calls happens, in milliseconds. Tests run it faster. */
+export interface Pace {
+  /** Commits of this long are told to the other replicas in one statement. */
+  readonly notifyMs: number
+  /** Subscribers look by themselves this often, whatever notifications were lost. */
+  readonly healMs: number
+  /** A comment on an idle stream: proxies cut what is silent for 30 to 60 s. */
+  readonly keepAliveMs: number
+  /** Whether the reader of a stream still may read it. */
+  readonly recheckMs: number
+  /** A reader that takes nothing for this long is cut. */
+  readonly stallMs: number
+}
+
+export const PACE: Pace = { notifyMs: 10, healMs: 5_000, keepAliveMs: 15_000, recheckMs: 3_000, stallMs: 30_000 }

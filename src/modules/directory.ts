@@ -5,7 +5,7 @@ import { AppError } from '../kernel/errors.ts'
 import { createWorkspace } from './entrance.ts'
 import { endSession } from './index.ts'
 import { liveSessionsOfGrant, sessionById } from './session/store.ts'
-import { membershipsOf, setActiveWorkspace } from './tenancy/store.ts'
+import { memberOf, membershipsOf, setActiveWorkspace } from './tenancy/store.ts'
 import type { Membership } from './tenancy/repository.ts'
 
 /** What people do with workspaces, outside of any agent's session. */
@@ -18,6 +18,10 @@ export interface Directory {
   activate(userId: string, workspaceId: string): Promise<Membership>
   /** A page of the journal. @throws AppError WORKSPACE_NOT_FOUND for everybody who is no member */
   events(userId: string, workspaceId: string, after: number, limit: number): Promise<ExportedEvent[]>
+  /** The journal after a position and on, as Journal.subscribe; the caller checks membership, at the start and again. */
+  follow(workspaceId: string, after: number, signal: AbortSignal): AsyncIterable<ExportedEvent[]>
+  /** @throws AppError WORKSPACE_NOT_FOUND for everybody who is no member */
+  checkMember(userId: string, workspaceId: string): Promise<void>
   /** Ends every session that came from a grant, with its run and claims. */
   endSessionsOfGrant(grantId: string): Promise<void>
 }
@@ -30,6 +34,11 @@ export function createDirectory(deps: { database: Database; journal: Journal }):
     const found = (await list(userId)).find((candidate) => candidate.workspaceId === workspaceId)
     if (found === undefined) throw new AppError('WORKSPACE_NOT_FOUND')
     return found
+  }
+
+  async function checkMember(userId: string, workspaceId: string): Promise<void> {
+    const member = await database.query((orm) => memberOf(orm, workspaceId, userId))
+    if (member === null) throw new AppError('WORKSPACE_NOT_FOUND')
   }
 
   return {
@@ -50,9 +59,15 @@ export function createDirectory(deps: { database: Database; journal: Journal }):
     },
 
     async events(userId, workspaceId, after, limit) {
-      await membership(userId, workspaceId)
+      await checkMember(userId, workspaceId)
       return (await journal.read(workspaceId, after, limit)).map(exportEvent)
     },
+
+    async *follow(workspaceId, after, signal) {
+      for await (const batch of journal.subscribe(workspaceId, after, signal)) yield batch.map(exportEvent)
+    },
+
+    checkMember,
 
     async endSessionsOfGrant(grantId) {
       const live = await database.query((orm) => liveSessionsOfGrant(orm, grantId))

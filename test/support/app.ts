@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm'
 import { createApp, type App } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import { connect, type Database } from '../../src/db/client.ts'
+import type { Pace } from '../../src/kernel/limits.ts'
 import { startSweeper } from '../../src/maintenance/sweeper.ts'
 import { createAgent, type Agent } from './agent.ts'
 import { createLog } from '../../src/logging.ts'
@@ -27,11 +28,13 @@ export interface TestApp {
   /** Lets that much time pass for leases, sessions and their clocks, by moving what is stored into the past. */
   elapse(seconds: number): Promise<void>
   /** A second replica on the same database. */
-  replica(): { app: App; database: Database; close(): Promise<void> }
+  replica(pace?: Partial<Pace>): { app: App; database: Database; close(): Promise<void> }
   close(): Promise<void>
 }
 
-export async function createTestApp(options: { sweep?: boolean; env?: Record<string, string> } = {}): Promise<TestApp> {
+export async function createTestApp(
+  options: { sweep?: boolean; env?: Record<string, string>; pace?: Partial<Pace> } = {},
+): Promise<TestApp> {
   const db = await createTestDatabase()
   const config = loadConfig({ PUBLIC_URL: 'http://localhost:7300', ...options.env })
   const { publicUrl } = config
@@ -43,9 +46,9 @@ export async function createTestApp(options: { sweep?: boolean; env?: Record<str
     },
   })
   const log = createLog('trace', sink)
-  const build = (database: Database) =>
-    createApp({ config, database, secretKeys: [SECRET], log, version: '0.0.0-test' })
-  const app = build(db.database)
+  const build = (database: Database, pace: Partial<Pace> = {}) =>
+    createApp({ config, database, secretKeys: [SECRET], log, version: '0.0.0-test', pace })
+  const app = build(db.database, options.pace)
   const sweeper = options.sweep === true ? startSweeper({ database: db.database, journal: app.journal, log }) : null
   const fetch: FetchLike = (url, init) => app.http.request(new URL(url, publicUrl).href, init)
   const browsers = new Map<string, Visitor>()
@@ -74,9 +77,9 @@ export async function createTestApp(options: { sweep?: boolean; env?: Record<str
         await tx.execute(sql`update claims set acquired_at = acquired_at - ${by}, expires_at = expires_at - ${by}`)
         await tx.execute(sql`update sessions set joined_at = joined_at - ${by}, last_seen_at = last_seen_at - ${by}`)
       }),
-    replica() {
+    replica(pace = options.pace) {
       const database = connect(db.target)
-      const other = build(database)
+      const other = build(database, pace)
       return {
         app: other,
         database,

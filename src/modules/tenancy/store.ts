@@ -4,7 +4,7 @@ import type { Membership, Repo } from './repository.ts'
 import { members, repos, users, workspaces } from './schema.ts'
 import { effectivePolicy, type Member, type Policy } from './tenancy.ts'
 
-export async function memberOf(tx: Tx, workspaceId: string, userId: string): Promise<Member | null> {
+export async function memberOf(tx: Orm | Tx, workspaceId: string, userId: string): Promise<Member | null> {
   const rows = await tx
     .select({ role: members.role, workspaceName: workspaces.name, policy: workspaces.policy })
     .from(members)

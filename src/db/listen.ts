@@ -1,0 +1,35 @@
+import type { Database } from './client.ts'
+
+/** A channel of LISTEN and NOTIFY. What is told is a hint: it can be lost, and nothing may depend on it. */
+export interface Channel {
+  /** Starts to listen, and does so again by itself whenever the connection is lost. */
+  listen(): void
+  /** Tells every listener on the database, oneself included, in one statement. Rejects when it cannot. */
+  notify(payloads: readonly string[]): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * Two connections beside the pool, each opened when first needed: one hears, one tells. Telling commits without waiting
+ * for the disk: NOTIFY holds a lock of the whole database until its commit is done.
+ *
+ * @param on.heard a payload was told, by anybody
+ * @param on.listening from now on everything is heard; what was told before may have been missed
+ */
+export function openChannel(
+  database: Database,
+  name: string,
+  on: { heard: (payload: string) => void; listening: () => void },
+): Channel {
+  const sql = database.dedicated({ synchronous_commit: 'off' })
+  return {
+    listen() {
+      // The driver keeps trying by itself, also after a first attempt that failed.
+      sql.listen(name, on.heard, on.listening).catch(() => undefined)
+    },
+    async notify(payloads) {
+      await sql`select pg_notify(${name}, payload) from unnest(${[...payloads]}::text[]) as payload`
+    },
+    close: () => sql.end({ timeout: 1 }),
+  }
+}
