@@ -31,8 +31,10 @@ export interface TestApp {
   close(): Promise<void>
 }
 
-export async function createTestApp(options: { sweep?: boolean; env?: Record<string, string> } = {}): Promise<TestApp> {
-  const db = await createTestDatabase()
+export async function createTestApp(
+  options: { sweep?: boolean; env?: Record<string, string>; db?: TestDatabase } = {},
+): Promise<TestApp> {
+  const db = options.db ?? (await createTestDatabase())
   const config = loadConfig({ PUBLIC_URL: 'http://localhost:7300', ...options.env })
   const { publicUrl } = config
   const logLines: string[] = []
