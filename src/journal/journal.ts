@@ -16,7 +16,7 @@ export interface WorkspaceTx {
   readonly workspaceId: string
   /** For reading. Writing goes through `write`. */
   readonly tx: Tx
-  /** The database's clock, read after the lock was taken; never runs backwards within a workspace. */
+  /** The database's clock, read after the lock was taken; never before that of an earlier change that wrote anything. */
   readonly now: Date
   /** Position of the last event that changed team state, appended ones included. */
   readonly state: Position
@@ -166,7 +166,8 @@ class Change implements WorkspaceTx {
   #pendingEvents: JournalEvent[] = []
   #pendingWrites: ((tx: Tx) => Promise<unknown>)[] = []
   #flushed: { head: Position; state: Position; nextDueAt: Date | null }
-  #headChanged = false
+  /** The journal's row is to be written: its clock goes with whatever was decided by it, or could run backwards. */
+  #changed = false
 
   constructor(
     tx: Tx,
@@ -207,23 +208,24 @@ class Change implements WorkspaceTx {
     this.head = { seq, hash }
     if (type.teamState) this.state = this.head
     this.#pendingEvents.push(event)
-    this.#headChanged = true
+    this.#changed = true
     return event
   }
 
   write(work: (tx: Tx) => Promise<unknown>): void {
     this.#pendingWrites.push(work)
+    this.#changed = true
   }
 
   dueAt(at: Date): void {
     if (this.nextDueAt !== null && this.nextDueAt <= at) return
     this.nextDueAt = at
-    this.#headChanged = true
+    this.#changed = true
   }
 
   /** The journal's row must be written even if nothing was appended: `nextDueAt` moved. */
   touch(): void {
-    this.#headChanged = true
+    this.#changed = true
   }
 
   discard(): void {
@@ -232,7 +234,7 @@ class Change implements WorkspaceTx {
     this.nextDueAt = this.#flushed.nextDueAt
     this.#pendingEvents = []
     this.#pendingWrites = []
-    this.#headChanged = false
+    this.#changed = false
   }
 
   async flush(): Promise<void> {
@@ -241,7 +243,7 @@ class Change implements WorkspaceTx {
     if (this.#pendingEvents.length > 0) {
       writes.push(tx.insert(events).values(this.#pendingEvents.map((event) => ({ ...event, workspaceId }))))
     }
-    if (this.#headChanged) {
+    if (this.#changed) {
       writes.push(
         tx
           .update(journals)
@@ -258,7 +260,7 @@ class Change implements WorkspaceTx {
     }
     this.#pendingEvents = []
     this.#pendingWrites = []
-    this.#headChanged = false
+    this.#changed = false
     this.#flushed = { head: this.head, state: this.state, nextDueAt: this.nextDueAt }
     // Sent together, answered in order: one round trip.
     await Promise.all(writes)

@@ -104,6 +104,28 @@ test('a step back ends nothing early and brings nothing back, and renewing goes 
   expect(times).toEqual([...times].sort((a, b) => a - b))
 })
 
+test('the workspace’s time never runs backwards, also when the last calls left no event', async () => {
+  const before = (await events()).length
+  const seen: number[] = []
+  for (const minutes of [10, -10, 5, 0, 12, -5]) {
+    await clock.setOffset(minutes * MINUTE)
+    await ada.call('read_team_state')
+    const { agents } = await bob.call('read_team_state')
+    seen.push(Date.parse(agents.find((agent: { agentId: string }) => agent.agentId === ada.agentId).lastSeenAt))
+  }
+  expect(seen).toEqual([...seen].sort((a, b) => a - b))
+  expect(await events()).toHaveLength(before)
+})
+
+test('a lease that a call has promised is not cut short by a step back', async () => {
+  await ada.claim('src')
+  await clock.setOffset(10 * MINUTE)
+  const { claim } = await ada.claim('src')
+  await clock.setOffset(0)
+  const again = await ada.claim('src')
+  expect(Date.parse(again['claim'].expiresAt)).toBeGreaterThanOrEqual(Date.parse(claim.expiresAt))
+})
+
 test('a claim that waited is judged by the time after the wait: what lapsed meanwhile does not block it', async () => {
   const { claim } = await ada.call('claim_scope', { paths: ['src'], ttlSeconds: 30 })
   await bob.call('read_team_state')
