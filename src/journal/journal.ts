@@ -40,7 +40,10 @@ export interface WorkspaceTx {
 export type Expire = (ws: WorkspaceTx) => Promise<Date | null>
 
 export interface Journal {
-  /** Runs `work` under the workspace's lock; commits what it appended unless it throws. NOT_FOUND for no such workspace. */
+  /**
+   * Runs `work` under the workspace's lock; commits what it appended unless it throws. What had expired before stays on
+   * record also when `work` refuses. NOT_FOUND for no such workspace.
+   */
   change<T>(workspaceId: string, work: (ws: WorkspaceTx) => Promise<T>): Promise<T>
   /**
    * The same for a workspace that does not exist yet. `work` runs first in the transaction, finds out whether to create
@@ -62,14 +65,20 @@ export function createJournal(deps: {
   const types: TypeTable = new Map(deps.eventTypes.map((type) => [type.name, type]))
 
   return {
-    change: (workspaceId, work) =>
-      database.transaction(async (tx) => {
+    async change(workspaceId, work) {
+      const outcome = await database.transaction(async (tx) => {
         const change = await lockWorkspace(tx, workspaceId, types)
-        await expireDue(change, deps.expire)
-        const result = await work(change)
-        await change.flush()
-        return result
-      }),
+        const run = async () => {
+          const result = await work(change)
+          await change.flush()
+          return { result }
+        }
+        const expired = await expireDue(change, deps.expire)
+        return expired ? keepingWhatExpired(tx, run) : run()
+      })
+      if ('refusal' in outcome) throw outcome.refusal
+      return outcome.result
+    },
 
     found: (work) =>
       database.transaction(async (tx) => {
@@ -140,8 +149,22 @@ async function lockWorkspace(tx: Tx, workspaceId: string, types: TypeTable): Pro
   return new Change(tx, types, workspaceId, now, { seq, hash }, { seq: stateSeq, hash: stateHash }, nextDueAt)
 }
 
-async function expireDue(change: Change, expire: readonly Expire[]): Promise<void> {
-  if (change.nextDueAt === null || change.nextDueAt > change.now) return
+/**
+ * A refusal takes back what `run` did, not what time did: whoever was refused because something was over has learnt that it
+ * is, and must not find it alive when the clock steps back.
+ */
+async function keepingWhatExpired<T>(tx: Tx, run: () => Promise<T>): Promise<T | { refusal: AppError }> {
+  try {
+    return await tx.transaction(run)
+  } catch (thrown) {
+    if (thrown instanceof AppError && thrown.code !== 'UNAVAILABLE') return { refusal: thrown }
+    throw thrown
+  }
+}
+
+/** Whether anything was due, and is on record now. */
+async function expireDue(change: Change, expire: readonly Expire[]): Promise<boolean> {
+  if (change.nextDueAt === null || change.nextDueAt > change.now) return false
   change.nextDueAt = null
   for (const step of expire) {
     const next = await step(change)
@@ -151,6 +174,7 @@ async function expireDue(change: Change, expire: readonly Expire[]): Promise<voi
   }
   change.touch()
   await change.flush()
+  return true
 }
 
 type TypeTable = ReadonlyMap<string, EventType>

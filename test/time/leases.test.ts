@@ -84,6 +84,15 @@ test('a step forward past the lease ends it on record, and a step back brings no
   expect(await events('claim.expired')).toHaveLength(1)
 })
 
+test('a session that was told that it is over stays over when the clock steps back', async () => {
+  await ada.claim('src')
+  await clock.setOffset(31 * MINUTE)
+  expect(await ada.call('read_team_state')).toMatchObject({ error: { code: 'NOT_JOINED' } })
+  await clock.setOffset(0)
+  expect(await ada.call('read_team_state')).toMatchObject({ error: { code: 'NOT_JOINED' } })
+  expect((await events('session.ended')).map((event) => event.payload['agentId'])).toContain(ada.agentId)
+})
+
 test('a step back ends nothing early and brings nothing back, and renewing goes on', async () => {
   const gone = await ada.claim('docs')
   await ada.call('release_scope', { claimId: gone['claim'].claimId })
