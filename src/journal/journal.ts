@@ -102,7 +102,9 @@ export function createJournal(deps: {
         const rows = await orm
           .select({ workspaceId: journals.workspaceId })
           .from(journals)
-          .where(sql`${journals.nextDueAt} <= greatest(${journals.clock}, clock_timestamp())`)
+          // Without the high-water clock, after which `nextDueAt` always lies, and with the clock read once: so the index
+          // answers (200,000 workspaces with nothing due: 0.02 ms instead of 33).
+          .where(sql`${journals.nextDueAt} <= (select clock_timestamp())`)
           .orderBy(asc(journals.nextDueAt))
           .limit(limit)
         return rows.map((row) => row.workspaceId)
