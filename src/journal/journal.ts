@@ -20,7 +20,7 @@ export interface WorkspaceTx {
   readonly workspaceId: string
   /** For reading. Writing goes through `write`. */
   readonly tx: Tx
-  /** The database's clock, read after the lock was taken; never runs backwards within a workspace. */
+  /** The database's clock, read after the lock was taken; never before that of an earlier change that wrote anything. */
   readonly now: Date
   /** Position of the last event that changed team state, appended ones included. */
   readonly state: Position
@@ -44,7 +44,10 @@ export interface WorkspaceTx {
 export type Expire = (ws: WorkspaceTx) => Promise<Date | null>
 
 export interface Journal {
-  /** Runs `work` under the workspace's lock; commits what it appended unless it throws. NOT_FOUND for no such workspace. */
+  /**
+   * Runs `work` under the workspace's lock; commits what it appended unless it throws. What had expired before stays on
+   * record also when `work` refuses. NOT_FOUND for no such workspace.
+   */
   change<T>(workspaceId: string, work: (ws: WorkspaceTx) => Promise<T>): Promise<T>
   /**
    * The same for a workspace that does not exist yet. `work` runs first in the transaction, finds out whether to create
@@ -87,14 +90,20 @@ export function createJournal(deps: {
   }
 
   return {
-    change: (workspaceId, work) =>
-      told(async (tx) => {
+    async change(workspaceId, work) {
+      const outcome = await told(async (tx) => {
         const change = await lockWorkspace(tx, workspaceId, types)
-        await expireDue(change, deps.expire)
-        const result = await work(change)
-        await change.flush()
-        return { result, change }
-      }),
+        const run = async () => {
+          const result = await work(change)
+          await change.flush()
+          return { result }
+        }
+        const expired = await expireDue(change, deps.expire)
+        return { result: expired ? await keepingWhatExpired(change, run) : await run(), change }
+      })
+      if ('refusal' in outcome) throw outcome.refusal
+      return outcome.result
+    },
 
     found: (work) =>
       told(async (tx) => {
@@ -116,17 +125,20 @@ export function createJournal(deps: {
     subscribe: (workspaceId, after, signal) => fanOut.subscribe(workspaceId, after, signal),
     close: () => fanOut.close(),
 
-    due: (limit) =>
-      database.query(async (orm) => {
-        const rows = await orm
-          .select({ workspaceId: journals.workspaceId })
-          .from(journals)
-          .where(sql`${journals.nextDueAt} <= greatest(${journals.clock}, clock_timestamp())`)
-          .orderBy(asc(journals.nextDueAt))
-          .limit(limit)
-        return rows.map((row) => row.workspaceId)
-      }),
+    due: (limit) => database.query((orm) => dueWorkspaces(orm, limit)),
   }
+}
+
+async function dueWorkspaces(orm: Pick<Tx, 'select'>, limit: number): Promise<string[]> {
+  const rows = await orm
+    .select({ workspaceId: journals.workspaceId })
+    .from(journals)
+    // Without the high-water clock, after which `nextDueAt` always lies, and with the clock read once: so the index
+    // answers (200,000 workspaces with nothing due: 0.02 ms instead of 33).
+    .where(sql`${journals.nextDueAt} <= (select clock_timestamp())`)
+    .orderBy(asc(journals.nextDueAt))
+    .limit(limit)
+  return rows.map((row) => row.workspaceId)
 }
 
 /** Events of a workspace after `after`, oldest first. */
@@ -176,8 +188,26 @@ async function lockWorkspace(tx: Tx, workspaceId: string, types: TypeTable): Pro
   return new Change(tx, types, workspaceId, now, { seq, hash }, { seq: stateSeq, hash: stateHash }, nextDueAt)
 }
 
-async function expireDue(change: Change, expire: readonly Expire[]): Promise<void> {
-  if (change.nextDueAt === null || change.nextDueAt > change.now) return
+/**
+ * A refusal takes back what `run` did, not what time did: whoever was refused because something was over has learnt that it
+ * is, and must not find it alive when the clock steps back.
+ */
+async function keepingWhatExpired<T>(change: Change, run: () => Promise<T>): Promise<T | { refusal: AppError }> {
+  const mark = change.mark()
+  await change.tx.execute(sql`savepoint expired`)
+  try {
+    return await run()
+  } catch (thrown) {
+    if (!(thrown instanceof AppError) || thrown.code === 'UNAVAILABLE') throw thrown
+    await change.tx.execute(sql`rollback to savepoint expired`)
+    change.returnTo(mark)
+    return { refusal: thrown }
+  }
+}
+
+/** Whether anything was due, and is on record now. */
+async function expireDue(change: Change, expire: readonly Expire[]): Promise<boolean> {
+  if (change.nextDueAt === null || change.nextDueAt > change.now) return false
   change.nextDueAt = null
   for (const step of expire) {
     const next = await step(change)
@@ -187,9 +217,17 @@ async function expireDue(change: Change, expire: readonly Expire[]): Promise<voi
   }
   change.touch()
   await change.flush()
+  return true
 }
 
 type TypeTable = ReadonlyMap<string, EventType>
+
+/** Where a journal's row stands in the database. */
+interface Mark {
+  readonly head: Position
+  readonly state: Position
+  readonly nextDueAt: Date | null
+}
 
 class Change implements WorkspaceTx {
   readonly workspaceId: string
@@ -203,8 +241,9 @@ class Change implements WorkspaceTx {
   nextDueAt: Date | null
   #pendingEvents: JournalEvent[] = []
   #pendingWrites: ((tx: Tx) => Promise<unknown>)[] = []
-  #flushed: { head: Position; state: Position; nextDueAt: Date | null }
-  #headChanged = false
+  #flushed: Mark
+  /** The journal's row is to be written: its clock goes with whatever was decided by it, or could run backwards. */
+  #changed = false
 
   constructor(
     tx: Tx,
@@ -246,23 +285,35 @@ class Change implements WorkspaceTx {
     this.head = { seq, hash }
     if (type.teamState) this.state = this.head
     this.#pendingEvents.push(event)
-    this.#headChanged = true
+    this.#changed = true
     return event
   }
 
   write(work: (tx: Tx) => Promise<unknown>): void {
     this.#pendingWrites.push(work)
+    this.#changed = true
   }
 
   dueAt(at: Date): void {
     if (this.nextDueAt !== null && this.nextDueAt <= at) return
     this.nextDueAt = at
-    this.#headChanged = true
+    this.#changed = true
   }
 
   /** The journal's row must be written even if nothing was appended: `nextDueAt` moved. */
   touch(): void {
-    this.#headChanged = true
+    this.#changed = true
+  }
+
+  /** What is written so far. */
+  mark(): Mark {
+    return this.#flushed
+  }
+
+  /** Forgets everything after a mark, also what was flushed: the database has been taken back there. */
+  returnTo(mark: Mark): void {
+    this.#flushed = mark
+    this.discard()
   }
 
   discard(): void {
@@ -271,7 +322,7 @@ class Change implements WorkspaceTx {
     this.nextDueAt = this.#flushed.nextDueAt
     this.#pendingEvents = []
     this.#pendingWrites = []
-    this.#headChanged = false
+    this.#changed = false
   }
 
   async flush(): Promise<void> {
@@ -280,7 +331,7 @@ class Change implements WorkspaceTx {
     if (this.#pendingEvents.length > 0) {
       writes.push(tx.insert(events).values(this.#pendingEvents.map((event) => ({ ...event, workspaceId }))))
     }
-    if (this.#headChanged) {
+    if (this.#changed) {
       writes.push(
         tx
           .update(journals)
@@ -297,7 +348,7 @@ class Change implements WorkspaceTx {
     }
     this.#pendingEvents = []
     this.#pendingWrites = []
-    this.#headChanged = false
+    this.#changed = false
     this.#flushed = { head: this.head, state: this.state, nextDueAt: this.nextDueAt }
     // Sent together, answered in order: one round trip.
     await Promise.all(writes)

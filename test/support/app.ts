@@ -33,9 +33,9 @@ export interface TestApp {
 }
 
 export async function createTestApp(
-  options: { sweep?: boolean; env?: Record<string, string>; pace?: Partial<Pace> } = {},
+  options: { sweep?: boolean; env?: Record<string, string>; pace?: Partial<Pace>; db?: TestDatabase } = {},
 ): Promise<TestApp> {
-  const db = await createTestDatabase()
+  const db = options.db ?? (await createTestDatabase())
   const config = loadConfig({ PUBLIC_URL: 'http://localhost:7300', ...options.env })
   const { publicUrl } = config
   const logLines: string[] = []

@@ -9,6 +9,8 @@
  *
  * `contains` must err the other way, so there `?` is one character of the key: `??` contains `ß`, `?` does not. What two
  * patterns both contain, they both match: they overlap.
+ *
+ * migrations/0001_claim_guard.sql makes the same decision in the database; a change here needs a migration there.
  */
 import { EXPANDED_KEYS } from './case-fold.ts'
 import type { PathPattern } from './pattern.ts'

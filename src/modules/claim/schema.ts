@@ -5,7 +5,10 @@ import type { PathPattern } from './pattern.ts'
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 })
 
-/** Claims, live (`ended_at` null) and recently ended ones, which explain themselves to a late release. */
+/**
+ * Claims, live (`ended_at` null) and recently ended ones, which explain themselves to a late release. Triggers on both
+ * tables refuse what would leave live claims overlapping: migrations/0001_claim_guard.sql.
+ */
 export const claims = pgTable(
   'claims',
   {
