@@ -90,6 +90,8 @@ function openClient(
     onnotice: () => undefined,
     connection: {
       application_name: 'orkestrate',
+      // Whatever the database's default is: what is read after a lock must be what was committed during the wait.
+      default_transaction_isolation: 'read committed' as const,
       statement_timeout: 5_000,
       lock_timeout: 4_000,
       idle_in_transaction_session_timeout: 10_000,

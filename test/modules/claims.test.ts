@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { afterAll, beforeEach, beforeAll, describe, expect, test } from 'vitest'
 import { createAgent, type Agent } from '../support/agent.ts'
 import { createTestApp, type TestApp } from '../support/app.ts'
+import { openSql } from '../support/global-setup.ts'
 
 let t: TestApp
 let ada: Agent
@@ -191,5 +192,19 @@ test('of many agents that race for one path through two replicas exactly one win
     orm.execute<{ count: number }>(sql`select count(*)::int as count from claim_paths where display = ${`${dir}/hot`}`),
   )
   expect(live[0]?.count).toBe(1)
+  await replica.close()
+})
+
+test('claims work on a database whose default is another isolation level', async () => {
+  const admin = openSql(t.db.target)
+  await admin.unsafe(
+    `do $$ begin execute format('alter database %I set default_transaction_isolation = serializable', current_database()); end $$`,
+  )
+  await admin.end()
+  const { accessToken } = await t.login('Ada', 'Late')
+  const replica = t.replica()
+  const late = createAgent((url, init) => replica.app.http.request(url, init), `${t.publicUrl}/api/mcp`, accessToken)
+  await late.ready()
+  expect(await late.claim(`${dir}/x`)).toMatchObject({ ok: true })
   await replica.close()
 })
