@@ -119,7 +119,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       await stopPostmaster(plan, first.pid)
       throw error
     }
-    options.log.info({ pid: first.pid, adopted: first.adopted, cluster: plan.layout.cluster }, 'PostgreSQL is ready')
+    options.log.info({ postmasterPid: first.pid, adopted: first.adopted, cluster: plan.layout.cluster }, 'PostgreSQL is ready')
     return supervise({ ...plan, endpoint: first.endpoint }, first, options.log, lock)
   } catch (error) {
     await lock.release()
@@ -169,7 +169,7 @@ function supervise(
         backoffMs = Math.min(Math.max(2 * backoffMs, 100), MAX_BACKOFF_MS)
         pid = (await bringUp(plan, stopping.signal)).pid
         startedAt = performance.now()
-        log.info({ pid }, 'PostgreSQL is running again')
+        log.info({ postmasterPid: pid }, 'PostgreSQL is running again')
         return
       } catch (error) {
         if (!stopping.signal.aborted) log.error({ err: error, backoffMs }, 'PostgreSQL did not start again')
@@ -178,7 +178,7 @@ function supervise(
   }
   const watch = (): void => {
     if (restart !== undefined || isPostmaster(plan.layout, pid)) return
-    log.error({ pid, log: plan.layout.logFile }, 'PostgreSQL has died; starting it again')
+    log.error({ postmasterPid: pid, log: plan.layout.logFile }, 'PostgreSQL has died; starting it again')
     restart = restartUntilUp().finally(() => (restart = undefined))
   }
   const boundTheLog = (): void => {
