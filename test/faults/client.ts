@@ -227,7 +227,8 @@ function successOf(input: Input, agentId: string, answer: ToolAnswer): WithoutSe
     }
     case 'release':
       return { kind: 'released' }
-    case 'look': {
+    case 'look':
+    default: {
       const claims: { claimId: string; agentId: string; fence: number; paths: string[] }[] = answer['activeClaims']
       const claim = claims.find(({ paths }) => paths.includes(input.path))
       if (claim === undefined) return { kind: 'holder', hold: null }

@@ -25,11 +25,14 @@ export async function superviseServer(dataDir: string): Promise<SupervisedServer
 
   async function start(): Promise<ServerProcess> {
     const started = await spawnServer({ dataDir, port, env: { LOG_LEVEL: 'warn' } })
-    void started.exited.then(async () => {
-      earlier.push(started.output())
-      if (!stopping) server = await start()
-    })
+    void replaceWhenGone(started)
     return started
+  }
+
+  async function replaceWhenGone(started: ServerProcess): Promise<void> {
+    await started.exited
+    earlier.push(started.output())
+    if (!stopping) server = await start()
   }
 
   return {

@@ -199,6 +199,7 @@ function createServer() {
           return { seq, kind: 'claimed', hold: granted, renewed: false }
         }
         case 'release':
+        default:
           if (holds.get(input.path)?.claimId === input.claimId) {
             seq += 1
             holds.delete(input.path)

@@ -105,6 +105,7 @@ function step(state: State, input: Input & { agentId: string }, output: Output |
     case 'release':
       return release(state, input, output)
     case 'look':
+    default:
       return output === undefined || output.kind !== 'holder' ? null : look(state, input.path, output.hold)
   }
 }
@@ -200,6 +201,7 @@ function claim(
     case 'version_conflict':
     case 'released':
     case 'holder':
+    default:
       return null
   }
 }

@@ -1,5 +1,5 @@
 /** What agents do at random, and how each step goes through the product's decisions. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { AppError } from '../../src/kernel/errors.ts'
 import { LIMITS } from '../../src/kernel/limits.ts'
 import type { Call } from '../../src/modules/call.ts'
@@ -192,6 +192,7 @@ export function perform(tables: Tables, step: Action, machineClockMs: number): O
     case 'release':
       return release(draft, step)
     case 'write':
+    default:
       return write(draft, step)
   }
 }
@@ -220,8 +221,16 @@ function joinAs(draft: Draft, { agent: index, user, repo }: Step<'join'>): Outco
     if ((decision.kind === 'resume') !== (named !== null)) throw new Error('a known agentId is resumed, another is not')
     const session: Session = {
       ...(named ?? { joinedAt: ws.now, state: null, alerts: [], agentId: agentIdOf(index), userId }),
-      ...{ id, workspaceId: WORKSPACE, grantId: userId, toolName: '', branch: '', headSha: '', dirty: false },
-      ...{ repoId: target.repo.id, lastSeenAt: ws.now, endedAt: null },
+      id,
+      workspaceId: WORKSPACE,
+      grantId: userId,
+      toolName: '',
+      branch: '',
+      headSha: '',
+      dirty: false,
+      repoId: target.repo.id,
+      lastSeenAt: ws.now,
+      endedAt: null,
     }
     if (named?.endedAt !== null) {
       const { agentId, toolName, repoId, branch, headSha } = session

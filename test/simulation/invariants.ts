@@ -126,10 +126,7 @@ function claimWasRight(
     return !own && repoId === session.repoId && (filesMatched(paths.map((display) => ({ display }))) & files) !== 0n
   })
   if (granted !== undefined) {
-    must(
-      !touched && step.decidedOn !== 'nonsense',
-      `${String(granted.payload['claimId'])} overlooked what had happened`,
-    )
+    must(!touched && step.decidedOn !== 'nonsense', `the claim at ${granted.seq} overlooked what had happened`)
   }
   if (refusal?.code === 'SCOPE_CONFLICT') must(isTaken, 'a free path was refused')
   if (refusal?.code === 'STATE_CHANGED') must(touched, 'a claim was refused for what does not touch it')

@@ -2,7 +2,7 @@
  * The simulation's own test: a core with one fault in it must be found out, and shrunk from hundreds of steps to a few. Each mutant
  * replaces one decision of the product in the very modules that the simulation composes.
  */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterEach, expect, test, vi } from 'vitest'
 import type * as ChainOfSwap from '../../src/journal/compare-and-swap.ts'
 import type * as ClaimDecisions from '../../src/modules/claim/claim.ts'

@@ -3,7 +3,7 @@
  * after every step. SIMULATION_SEED repeats a run, SIMULATION_RUNS makes it longer.
  */
 import { randomInt } from 'node:crypto'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { overlaps } from '../../src/modules/claim/overlap.ts'
 import { filesMatched, PATTERNS } from './paths.ts'

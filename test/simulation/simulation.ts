@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { action, perform, type Action } from './actions.ts'
 import { inspect } from './invariants.ts'
 import { emptyTables, type Tables } from './world.ts'

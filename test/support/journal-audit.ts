@@ -31,7 +31,7 @@ export function auditClaims(events: readonly ExportedEvent[]): Audit {
   let fence = 0
   let granted = 0
   for (const { seq, type, payload } of events) {
-    const claimId = String(payload['claimId'])
+    const claimId = payload['claimId'] as string
     if (type === 'claim.acquired') {
       const claim = claimOf(payload)
       granted += 1

@@ -27,7 +27,10 @@ export function createRandom(seed: number): Random {
       if (item === undefined) throw new Error('nothing to pick from')
       return item
     },
-    fork: (name) =>
-      createRandom([...name].reduce((hash, c) => Math.imul(hash ^ (c.codePointAt(0) ?? 0), 16777619), seed)),
+    fork(name) {
+      let hash = seed
+      for (const character of name) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 16_777_619)
+      return createRandom(hash)
+    },
   }
 }
