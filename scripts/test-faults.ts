@@ -1,5 +1,5 @@
 /**
- * `npm run test:faults [-- <minutes>] [-- --seconds 30] [-- --seed 7]`
+ * `npm run test:faults [-- <minutes>] [-- --seconds 30] [-- --seed 7] [-- --servers 2]`
  *
  * Many agents over HTTP on a server that is killed with -9 at random, as is its PostgreSQL. Afterwards: is the recorded
  * history linearizable, is every acknowledged write there, does the journal hold? Exit code 0 when nothing is wrong.
@@ -15,6 +15,7 @@ const { values: options, positionals } = parseArgs({
   options: {
     seconds: { type: 'string' },
     seed: { type: 'string', default: String(randomInt(2 ** 31)) },
+    servers: { type: 'string', default: '1' },
     workspaces: { type: 'string', default: '2' },
     clients: { type: 'string', default: '8' },
   },
@@ -27,6 +28,7 @@ const startedAt = performance.now()
 const report = await runWithFaults({
   seed: Number(options.seed),
   durationMs,
+  servers: Number(options.servers),
   workspaces: Number(options.workspaces),
   clientsPerWorkspace: Number(options.clients),
   log: (line) => console.log(`${((performance.now() - startedAt) / 1000).toFixed(0).padStart(5)} s  ${line}`),

@@ -2,9 +2,6 @@
  * Real agents over HTTP, on a server that is killed with -9 at random, as is its PostgreSQL; and afterwards the
  * question whether anybody was ever told something wrong.
  */
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { readRemoteJournal } from '../../scripts/journal/remote.ts'
 import { verifyChain } from '../../src/journal/chain.ts'
 import type { ExportedEvent } from '../../src/journal/event.ts'
@@ -15,14 +12,16 @@ import { createRandom } from '../support/random.ts'
 import { createApi } from './api.ts'
 import { createClient, type Client } from './client.ts'
 import { createHistory, type History, type Window } from './history.ts'
+import { deploy } from './deployment.ts'
 import { injectFaults, type Faults } from './injector.ts'
 import { lostWrites } from './lost-writes.ts'
 import { signIn, type SignIn } from './sign-in.ts'
-import { superviseServer } from './supervised-server.ts'
 
 export interface FaultRunOptions {
   readonly seed: number
   readonly durationMs: number
+  /** One runs on a PostgreSQL of its own; several are replicas on one database, and any request goes to any of them. */
+  readonly servers: number
   readonly workspaces: number
   readonly clientsPerWorkspace: number
   readonly log?: (line: string) => void
@@ -44,40 +43,42 @@ export interface FaultReport {
 export async function runWithFaults(options: FaultRunOptions): Promise<FaultReport> {
   const { seed, durationMs, log = () => undefined } = options
   const random = createRandom(seed)
-  const dataDir = await mkdtemp(join(tmpdir(), 'ork-faults-'))
-  // As root PostgreSQL runs as another user, who must be able to get here.
-  await chmod(dataDir, 0o755)
-  const server = await superviseServer(dataDir)
+  const deployment = await deploy(options.servers)
+  const { origins } = deployment
+  const publicUrl = origins[0] ?? ''
   try {
-    await server.ready()
-    const person = await signIn(server.origin)
+    await deployment.ready()
+    const person = await signIn(publicUrl)
     const rooms: Room[] = []
     for (let index = 0; index < options.workspaces; index += 1) {
       const workspaceId = await person.createWorkspace(`room ${index}`)
       const history = createHistory(`r${index}`)
       const clients = Array.from({ length: options.clientsPerWorkspace }, (_, n) => {
         const agentId = `r${index}-agent-${n}`
-        const api = createApi(() => ({ origin: server.origin, accessToken: person.accessToken() }))
+        const ways = random.fork(`ways of ${agentId}`)
+        const api = createApi(() => ({ origin: ways.pick(origins), accessToken: person.accessToken() }))
         return createClient({ api, agentId, workspaceId, history, random: random.fork(agentId) })
       })
       for (const client of clients) await client.join()
       rooms.push({ workspaceId, history, clients })
     }
-    log(`${rooms.length} workspaces, ${options.clientsPerWorkspace} agents each; seed ${seed}`)
+    log(
+      `${origins.length} server(s), ${rooms.length} workspaces, ${options.clientsPerWorkspace} agents each; seed ${seed}`,
+    )
 
     const endsAt = performance.now() + durationMs
     const isOver = () => performance.now() > endsAt
     const progress = setInterval(() => log(progressOf(rooms)), 10_000)
     const [faults] = await Promise.all([
-      injectFaults(server, random.fork('injector'), isOver),
+      injectFaults(deployment, random.fork('injector'), isOver),
       person.keepTokens(isOver),
       ...rooms.flatMap(({ clients }) => clients.map((client) => client.work(isOver))),
     ]).finally(() => clearInterval(progress))
-    await server.ready()
+    await deployment.ready()
     log(`stopped: ${progressOf(rooms)}; checking`)
 
     const judged = []
-    for (const room of rooms) judged.push(await judge(room, person, server.origin))
+    for (const room of rooms) judged.push(await judge(room, person, publicUrl))
     const windows = rooms.flatMap(({ history }) => history.windows)
     const operations = windows.flatMap((window) => window.operations)
     return {
@@ -91,11 +92,10 @@ export async function runWithFaults(options: FaultRunOptions): Promise<FaultRepo
       violations: judged.flatMap(({ violations }) => violations),
     }
   } catch (error) {
-    log(server.output())
+    log(deployment.output())
     throw error
   } finally {
-    await server.stop()
-    await rm(dataDir, { recursive: true, force: true })
+    await deployment.stop()
   }
 }
 

@@ -1,30 +1,30 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { freePort, spawnServer, untilReady, type ServerProcess } from '../support/server-process.ts'
 
-/** The server as an operator runs it: whatever kills it, it is started again at the same place. */
+/** One server process as an operator runs it: whatever kills it, it is started again at the same place. */
 export interface SupervisedServer {
   readonly origin: string
-  /** kill -9 of the server; of its PostgreSQL. False: there was none to kill just then. */
-  killServer(): boolean
-  killPostmaster(): Promise<boolean>
+  /** kill -9. False: there was none to kill just then. */
+  kill(): boolean
   /** Resolves when /readyz says yes. */
   ready(): Promise<void>
-  /** Ends the server and its PostgreSQL for good. */
   stop(): Promise<void>
-  /** What the servers printed, all of them. */
+  /** What it printed, in all its lives. */
   output(): string
 }
 
-export async function superviseServer(dataDir: string): Promise<SupervisedServer> {
+export async function superviseServer(
+  dataDir: string,
+  envFor: (origin: string) => Readonly<Record<string, string>>,
+): Promise<SupervisedServer> {
   const port = await freePort()
+  const origin = `http://localhost:${port}`
   const earlier: string[] = []
   let stopping = false
   let server: ServerProcess = await start()
 
   async function start(): Promise<ServerProcess> {
-    const started = await spawnServer({ dataDir, port, env: { LOG_LEVEL: 'warn' } })
+    const started = await spawnServer({ dataDir, port, env: { LOG_LEVEL: 'warn', ...envFor(origin) } })
     void replaceWhenGone(started)
     return started
   }
@@ -36,18 +36,8 @@ export async function superviseServer(dataDir: string): Promise<SupervisedServer
   }
 
   return {
-    origin: `http://localhost:${port}`,
-    killServer: () => server.child.kill('SIGKILL'),
-    async killPostmaster() {
-      const recorded = await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8').catch(() => '')
-      const pid = Number(recorded.split('\n')[0])
-      if (!Number.isInteger(pid) || pid <= 1) return false
-      try {
-        return process.kill(pid, 'SIGKILL')
-      } catch {
-        return false
-      }
-    },
+    origin,
+    kill: () => server.child.kill('SIGKILL'),
     async ready() {
       // One that is killed before it is ready is replaced by the next.
       for (;;) {

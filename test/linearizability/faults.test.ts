@@ -15,7 +15,13 @@ test(
   { timeout: 240_000 },
   async () => {
     const seed = Number(process.env['FAULT_SEED'] ?? randomInt(2 ** 31))
-    const report = await runWithFaults({ seed, durationMs: DURATION_MS, workspaces: 1, clientsPerWorkspace: 8 })
+    const report = await runWithFaults({
+      seed,
+      durationMs: DURATION_MS,
+      servers: 1,
+      workspaces: 1,
+      clientsPerWorkspace: 8,
+    })
     expect(report.violations, `seed ${seed}`).toEqual([])
     expect(report.faults.serverKills + report.faults.postmasterKills).toBeGreaterThan(0)
     expect(report.claimsGranted).toBeGreaterThan(8)

@@ -13,7 +13,8 @@ type Change = (output: Output, operation: WorkspaceOperation, history: readonly 
 /** Each gives the wrong answer, or null where this operation has none of its kind. */
 const CHANGES: Readonly<Record<string, Change>> = {
   'a read value that nobody wrote': (output) => withEntry(output, (entry) => ({ ...entry, value: `${entry.value}?` })),
-  'another version was read': (output) => withEntry(output, (entry) => ({ ...entry, version: entry.version + 1 })),
+  'another version was read': (output, _operation, history) =>
+    withEntry(output, (entry) => (isCertain(history, entry) ? { ...entry, version: entry.version + 1 } : null)),
   'an older value was read': (output, _operation, history) =>
     withEntry(output, (entry, key) => olderEntry(history, key, entry)),
   'another version was written': (output) => {
@@ -22,7 +23,9 @@ const CHANGES: Readonly<Record<string, Change>> = {
     return key === undefined || version === undefined ? null : { ...output, versions: { [key]: version + 1 } }
   },
   'another fence': (output) =>
-    output.kind === 'claimed' ? { ...output, hold: { ...output.hold, fence: output.hold.fence + 1 } } : null,
+    output.kind === 'claimed' && !output.renewed
+      ? { ...output, hold: { ...output.hold, fence: output.hold.fence + 1 } }
+      : null,
   'a refused claim was granted': (output, { input }) => {
     if (output.kind !== 'scope_conflict') return null
     const hold = { claimId: 'clm_forged', agentId: input.agentId, fence: output.seq + 1 }
@@ -56,6 +59,17 @@ function withEntry(output: Output, change: (entry: Entry, key: string) => Entry 
     if (changed !== null) return { ...output, values: { ...output.values, [key]: changed } }
   }
   return null
+}
+
+/**
+ * Whether there is no doubt which write this is. Else another version could be right: that of an attempt whose outcome
+ * nobody knows.
+ */
+function isCertain(history: readonly WorkspaceOperation[], { value }: Entry): boolean {
+  const attempts = history.filter(
+    ({ input }) => input.kind === 'write' && input.entries.some((each) => each.value === value),
+  )
+  return attempts.every(({ output }) => output !== undefined)
 }
 
 /** What the key held before, where both writes were acknowledged: so the newer one was there when this was read. */
