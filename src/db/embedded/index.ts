@@ -119,7 +119,10 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       await stopPostmaster(plan, first.pid)
       throw error
     }
-    options.log.info({ postmasterPid: first.pid, adopted: first.adopted, cluster: plan.layout.cluster }, 'PostgreSQL is ready')
+    options.log.info(
+      { postmasterPid: first.pid, adopted: first.adopted, cluster: plan.layout.cluster },
+      'PostgreSQL is ready',
+    )
     return supervise({ ...plan, endpoint: first.endpoint }, first, options.log, lock)
   } catch (error) {
     await lock.release()
