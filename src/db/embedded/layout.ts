@@ -21,7 +21,7 @@ export interface Layout {
 /**
  * Decides where the cluster lives and who runs it.
  *
- * That is the data directory itself, except for root with a project under a directory closed to others (/root/app):
+ * That is the data directory itself, except for root with a project under a directory closed to others (the usual home of root):
  * the account that PostgreSQL then runs as could not get there, and opening somebody's home is not ours to do. Then it
  * is `<systemDir>/<hash of the data directory's path>`, and `postgres` in the data directory becomes a symbolic link to
  * it (see `linkHome`), which is followed from then on, so that the data is found after the project was moved.
