@@ -15,6 +15,8 @@ export interface Deployment {
   killPostmaster(): Promise<boolean>
   ready(): Promise<void>
   stop(): Promise<void>
+  /** Servers that ended without having been killed. */
+  crashes(): string[]
   output(): string
 }
 
@@ -52,6 +54,7 @@ export async function deploy(serverCount: number): Promise<Deployment> {
       await stopDatabase()
       await rm(dataDir, { recursive: true, force: true })
     },
+    crashes: () => servers.flatMap((server) => server.crashes()),
     output: () => servers.map((server) => server.output()).join('\n'),
   }
 }

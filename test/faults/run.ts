@@ -89,7 +89,10 @@ export async function runWithFaults(options: FaultRunOptions): Promise<FaultRepo
       configurations: sum(judged.map(({ configurations }) => configurations)),
       events: sum(judged.map(({ events }) => events)),
       claimsGranted: sum(judged.map(({ granted }) => granted)),
-      violations: judged.flatMap(({ violations }) => violations),
+      violations: [
+        ...deployment.crashes().map((crash) => `a server crashed by itself: ${crash}`),
+        ...judged.flatMap(({ violations }) => violations),
+      ],
     }
   } catch (error) {
     log(deployment.output())

@@ -9,9 +9,14 @@ export interface SupervisedServer {
   /** Resolves when /readyz says yes. */
   ready(): Promise<void>
   stop(): Promise<void>
+  /** Ends that nobody asked for: each a crash of the server's own, with the last that it printed. */
+  crashes(): readonly string[]
   /** What it printed, in all its lives. */
   output(): string
 }
+
+/** Starting takes seconds; some starts are killed before they are done. */
+const READY_MS = 120_000
 
 export async function superviseServer(
   dataDir: string,
@@ -20,6 +25,7 @@ export async function superviseServer(
   const port = await freePort()
   const origin = `http://localhost:${port}`
   const earlier: string[] = []
+  const crashes: string[] = []
   let stopping = false
   let server: ServerProcess = await start()
 
@@ -30,8 +36,9 @@ export async function superviseServer(
   }
 
   async function replaceWhenGone(started: ServerProcess): Promise<void> {
-    await started.exited
+    const { code, signal } = await started.exited
     earlier.push(started.output())
+    if (!stopping && signal !== 'SIGKILL') crashes.push(`exit code ${code}: ${started.output().slice(-500)}`)
     if (!stopping) server = await start()
   }
 
@@ -39,14 +46,15 @@ export async function superviseServer(
     origin,
     kill: () => server.child.kill('SIGKILL'),
     async ready() {
-      // One that is killed before it is ready is replaced by the next.
+      const giveUpAt = performance.now() + READY_MS
       for (;;) {
         const candidate = server
         try {
           return await untilReady(candidate)
         } catch (error) {
-          if (candidate === server) throw error
-          await delay(10)
+          if (performance.now() > giveUpAt) throw error
+          // One that is killed before it is ready is replaced by the next, which is being started.
+          while (server === candidate) await delay(10)
         }
       }
     },
@@ -54,6 +62,7 @@ export async function superviseServer(
       stopping = true
       await server.stop()
     },
+    crashes: () => crashes,
     output: () => [...earlier, server.output()].join('\n'),
   }
 }
