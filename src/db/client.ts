@@ -85,6 +85,9 @@ function openClient(
     // A dedicated connection that is lost is made again; the default would wait up to 20 s between attempts.
     backoff: (attempt: number) => Math.min(0.05 * 2 ** attempt, 0.5),
     connect_timeout: 2,
+    // The driver asks for array types in a promise of its own: a database that goes away just then would end the process
+    // with an unhandled rejection (seen under kill -9). Arrays are drizzle's, which needs no types for them.
+    fetch_types: false,
     // The driver would end a connection that is between two statements of our transaction.
     max_lifetime: null,
     onnotice: () => undefined,

@@ -28,7 +28,8 @@ export function openChannel(
       sql.listen(name, on.heard, on.listening).catch(() => undefined)
     },
     async notify(payloads) {
-      await sql`select pg_notify(${name}, payload) from unnest(${[...payloads]}::text[]) as payload`
+      const list = JSON.stringify(payloads)
+      await sql`select pg_notify(${name}, payload) from json_array_elements_text(${list}::text::json) as payload`
     },
     close: () => sql.end({ timeout: 1 }),
   }

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm'
 import type { Database, Tx } from '../db/client.ts'
 import { AppError } from '../kernel/errors.ts'
 import type { JsonObject } from '../kernel/canonical.ts'
@@ -161,7 +161,7 @@ async function readHeads(orm: Pick<Tx, 'select'>, workspaceIds: readonly string[
   return orm
     .select({ workspaceId: journals.workspaceId, seq: journals.seq })
     .from(journals)
-    .where(sql`${journals.workspaceId} = any(${sql.param(workspaceIds)}::text[])`)
+    .where(inArray(journals.workspaceId, [...workspaceIds]))
 }
 
 /** Takes the lock in one statement and reads the clock in the next: read together, the clock is older than the wait. */

@@ -54,7 +54,8 @@ export async function superviseServer(
         } catch (error) {
           if (performance.now() > giveUpAt) throw error
           // One that is killed before it is ready is replaced by the next, which is being started.
-          while (server === candidate) await delay(10)
+          const replaced = () => server !== candidate
+          while (!replaced()) await delay(10)
         }
       }
     },
