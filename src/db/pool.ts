@@ -65,7 +65,13 @@ export function createPool(open: (onclose: () => void) => postgres.Sql, size: nu
     }
     lent += 1
     for (let member = idle.pop(); member !== undefined; member = idle.pop()) if (member.alive()) return member
-    return createMember(open)
+    try {
+      return await createMember(open)
+    } catch (error) {
+      lent -= 1
+      waiting.shift()?.()
+      throw error
+    }
   }
 
   function giveBack(member: Member): void {
@@ -88,38 +94,49 @@ export function createPool(open: (onclose: () => void) => postgres.Sql, size: nu
     async close() {
       closed = true
       for (const wake of waiting.splice(0)) wake()
-      await Promise.all(idle.splice(0).map((member) => member.client.end({ timeout: 5 })))
+      await Promise.all(idle.splice(0).map((member) => member.client.end({ timeout: 0 })))
     },
   }
 }
 
-function createMember(open: (onclose: () => void) => postgres.Sql): Member {
+async function createMember(open: (onclose: () => void) => postgres.Sql): Promise<Member> {
   let alive = true
   const client = open(() => {
     alive = false
   })
-  const guarded = guard(client, () => alive)
-  return {
-    client,
-    orm: drizzle(guarded),
-    async run(statement) {
-      await guarded.unsafe(statement)
-    },
-    discard() {
-      alive = false
-      // The network may be gone: nobody waits for this.
-      client.end({ timeout: 0 }).catch(() => undefined)
-    },
-    alive: () => alive,
+  const discard = () => {
+    alive = false
+    // The network may be gone: nobody waits for this.
+    client.end({ timeout: 0 }).catch(() => undefined)
+  }
+  try {
+    // Reserved for good: what waits in the client's own queue when the connection dies is sent again on the next one,
+    // outside of the transaction that it belonged to (seen under kill -9). A reserved connection's queue dies with it.
+    // The statement before it: without array types to ask for, a first `reserve` never resolves (postgres.js 3.4.9).
+    await client.unsafe('select 1')
+    const reserved = await client.reserve()
+    const guarded = guard(client, reserved, () => alive)
+    return {
+      client,
+      orm: drizzle(guarded),
+      async run(statement) {
+        await guarded.unsafe(statement)
+      },
+      discard,
+      alive: () => alive,
+    }
+  } catch (error) {
+    discard()
+    throw error
   }
 }
 
-/** The client, refusing to send anything once its connection is gone. */
-function guard(client: postgres.Sql, alive: () => boolean): postgres.Sql {
+/** The client as drizzle wants it, sending through its reserved connection, and nothing once that is gone. */
+function guard(client: postgres.Sql, reserved: postgres.ReservedSql, alive: () => boolean): postgres.Sql {
   return new Proxy(client, {
     get(target, key, receiver) {
       if (key === 'unsafe' && !alive()) throw new ConnectionClosed('the connection to the database was closed')
-      return Reflect.get(target, key, receiver) as unknown
+      return Reflect.get(key === 'unsafe' ? reserved : target, key, receiver) as unknown
     },
   })
 }
