@@ -1,6 +1,6 @@
 import { rpcMessage, type ToolAnswer } from '../support/agent.ts'
 
-/** What became of a call: its answer, nobody knows, or it certainly never got there. */
+/** What became of a call: its answer, nobody knows, or it certainly never came to be decided. */
 export type Outcome = { readonly answer: ToolAnswer } | 'unknown' | 'not sent'
 
 /** One agent's way to the server: plain JSON-RPC over a real port. */
@@ -45,6 +45,8 @@ export function createApi(at: () => { origin: string; accessToken: string }): Ap
       }
       const { structuredContent, isError, content } = result
       if (structuredContent.error?.code === 'INTERNAL') return 'unknown'
+      // All agents of the run share one sign-in, and so its allowance.
+      if (structuredContent.error?.code === 'RATE_LIMITED') return 'not sent'
       return { answer: { ...structuredContent, isError: isError === true, text: content[0].text } }
     },
   }

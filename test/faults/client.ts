@@ -195,7 +195,7 @@ function outputOf(input: Input, agentId: string, answer: ToolAnswer): Output | n
     const { claimId, holder } = conflicts[0]
     return { seq, kind: 'scope_conflict', holder: { claimId, agentId: holder.agentId } }
   }
-  throw new Error(`${agentId}: ${JSON.stringify(input)} was refused: ${answer.text}`)
+  throw new Error(`${agentId}: ${JSON.stringify(input)} was refused: ${JSON.stringify(answer)}`)
 }
 
 interface Shown {
