@@ -1,15 +1,32 @@
 /**
- * `npm run db:check`: fails when the tables in the code are not what migrations/ builds. Generates into a copy, so that
- * nothing of the checkout changes; prints the SQL that is missing.
+ * `npm run db:check`: fails when the tables in the code are not what migrations/ builds, and when a migration does what
+ * servers of the version before cannot serve beside (scripts/migrations/dangers.ts). Generates into a copy, so that nothing
+ * of the checkout changes; prints the SQL that is missing.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { knownMigrations } from '../src/db/schema-state.ts'
+import { dangersOf } from './migrations/dangers.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-function main(): number {
+/** Those before ran when there was no version before to serve beside. */
+const FIRST_HELD = '0005'
+
+function checkDangers(): number {
+  const found = knownMigrations()
+    .filter(({ name }) => name >= FIRST_HELD)
+    .flatMap(({ name }) =>
+      dangersOf(readFileSync(join(root, 'migrations', `${name}.sql`), 'utf8')).map((danger) => `${name}: ${danger}`),
+    )
+  for (const danger of found) console.error(danger)
+  if (found.length > 0) console.error('\nMend it, or say before the statement why it is safe: `-- safe: <reason>`')
+  return found.length === 0 ? 0 : 1
+}
+
+function checkTables(): number {
   // Inside the checkout, because drizzle-kit takes `out` as relative to where it runs.
   const copy = mkdtempSync(join(root, '.migrations-check-'))
   try {
@@ -38,4 +55,4 @@ function main(): number {
   }
 }
 
-process.exitCode = main()
+process.exitCode = Math.max(checkDangers(), checkTables())

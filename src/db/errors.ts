@@ -85,11 +85,22 @@ function isUnavailable(code: string): boolean {
   return UNAVAILABLE_CODES.has(code) || UNAVAILABLE_STATES.test(code)
 }
 
+/** disk_full: what is there can be read, and nothing can be added. */
+const DISK_FULL = '53100'
+
+const NO_ROOM =
+  'The database has no room to write: its disk is full. Reading goes on, and so does writing once whoever runs the server ' +
+  'has made room; nothing is lost.'
+
 /** The one place where the database's errors become ours; anything unknown passes through and is a bug. */
 export function fromDatabaseError(thrown: unknown): unknown {
   if (thrown instanceof AppError) return thrown
   const code = databaseErrorCode(thrown)
   if (code === undefined) return thrown
+  if (code === DISK_FULL) {
+    const details = { reason: 'storage_full' }
+    return new AppError('UNAVAILABLE', NO_ROOM, { details, retryAfterMs: 5_000, cause: withoutValues(thrown, code) })
+  }
   if (isUnavailable(code) || SERIALIZATION.has(code)) {
     return new AppError('UNAVAILABLE', undefined, { retryAfterMs: 1000, cause: withoutValues(thrown, code) })
   }

@@ -50,12 +50,14 @@ export async function positionOf(ws: WorkspaceTx, stateHash: string): Promise<nu
   const parsed = parseStateHash(stateHash)
   if (parsed === null || parsed.seq > ws.state.seq) throw new AppError('STATE_HASH_UNKNOWN')
   const hash = parsed.seq === 0 ? genesisHash(ws.workspaceId) : await hashAt(ws, parsed.seq)
-  if (hash === undefined || !hash.toString('hex').startsWith(parsed.hashPrefix))
-    throw new AppError('STATE_HASH_UNKNOWN')
+  const isOurs = hash !== undefined && Buffer.from(hash).toString('hex').startsWith(parsed.hashPrefix)
+  if (!isOurs) throw new AppError('STATE_HASH_UNKNOWN')
   return parsed.seq
 }
 
-async function hashAt(ws: WorkspaceTx, seq: number): Promise<Buffer | undefined> {
+async function hashAt(ws: WorkspaceTx, seq: number): Promise<Uint8Array | undefined> {
+  const known = ws.recent(seq - 1)?.[0]
+  if (known !== undefined) return known.hash
   const rows = await ws.tx
     .select({ hash: events.hash })
     .from(events)
@@ -64,7 +66,9 @@ async function hashAt(ws: WorkspaceTx, seq: number): Promise<Buffer | undefined>
 }
 
 /** In pages, so that a caller who is a little behind pays little; at most LIMITS.casEvents. */
-async function eventsSince(ws: WorkspaceTx, seq: number): Promise<JournalEvent[]> {
+async function eventsSince(ws: WorkspaceTx, seq: number): Promise<readonly JournalEvent[]> {
+  const recent = ws.recent(seq)
+  if (recent !== null) return recent
   const found: JournalEvent[] = []
   for (let after = seq, page = 100; found.length < LIMITS.casEvents; page = 1000) {
     const next = await readEvents(ws.tx, ws.workspaceId, after, page)

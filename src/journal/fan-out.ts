@@ -24,6 +24,8 @@ export interface FanOut {
   committed(workspaceId: string, seq: number): void
   /** See Journal.subscribe. */
   subscribe(workspaceId: string, after: number, signal: AbortSignal): AsyncIterable<readonly JournalEvent[]>
+  /** False where notifications are lost, as far as that is known. */
+  hearsItself(): boolean
   close(): Promise<void>
 }
 
@@ -71,7 +73,7 @@ export function createFanOut(deps: FanOutDeps): FanOut {
         const events = await patiently(() => seat.read(cursor), seat.bell, over)
         if (over()) return
         cursor = events.at(-1)?.seq ?? cursor
-        if (events.length > 0) yield events
+        if (events.length > 0 || seat.movedBeyond(cursor)) yield events
         if (events.length === LIMITS.eventsPerBatch) continue
         do await seat.bell.rung()
         while (!seat.movedBeyond(cursor) && !over())
@@ -88,6 +90,7 @@ export function createFanOut(deps: FanOutDeps): FanOut {
       notifier.tell(workspaceId, seq)
     },
     subscribe,
+    hearsItself: () => channel.hearsItself(),
     async close() {
       closed = true
       clearInterval(healing)

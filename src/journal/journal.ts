@@ -1,69 +1,81 @@
-import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm'
-import type { Database, Tx } from '../db/client.ts'
-import { AppError } from '../kernel/errors.ts'
-import type { JsonObject } from '../kernel/canonical.ts'
+import type { Database, InWorkspace, Last, OfUser, Scoped, ScopedTx } from '../db/client.ts'
+import { newId } from '../kernel/ids.ts'
 import { PACE, type Pace } from '../kernel/limits.ts'
 import type { Log } from '../kernel/log.ts'
-import { eventHash, formatStateHash, genesisHash, type Position } from './chain.ts'
-import type { Actor, EventType, JournalEvent, Subject, TypedEvent } from './event.ts'
+import { NO_METRICS, type Metrics } from '../kernel/metrics.ts'
+import { genesisHash } from './chain.ts'
+import {
+  Change,
+  lockWorkspace,
+  lookAt,
+  NeedsLock,
+  type Surroundings,
+  type TypeTable,
+  type WorkspaceTx,
+} from './change.ts'
+import type { EventType, JournalEvent } from './event.ts'
 import { createFanOut } from './fan-out.ts'
-import type { Head } from './notifier.ts'
-import { events, journals } from './schema.ts'
+import { createRecentEvents } from './recent.ts'
+import { dueWorkspaces, readEvents, readHeads, workspacesAfter } from './read.ts'
+import { journals } from './schema.ts'
+import { runAlone, runTogether, type Expire, type Opening, type Outcome } from './turn.ts'
+import { createTurns } from './turns.ts'
 
-/**
- * One change of one workspace, inside its transaction and under its lock.
- *
- * Nothing is written before `flush`: a decision appends events and registers writes, and a refusal throws them away
- * with `discard`. So "a refusal has changed nothing" holds by construction, and a command costs one burst of writes.
- */
-export interface WorkspaceTx {
-  readonly workspaceId: string
-  /** For reading. Writing goes through `write`. */
-  readonly tx: Tx
-  /** The database's clock, read after the lock was taken; never before that of an earlier change that wrote anything. */
-  readonly now: Date
-  /** Position of the last event that changed team state, appended ones included. */
-  readonly state: Position
-  readonly stateHash: string
-  /** The seq that the next appended event will have. */
-  readonly nextSeq: number
-  /** What an event is about, by its row in the type table; nothing for types this version does not know. */
-  subjectOf(event: JournalEvent): Subject
-  /** Appends to the journal. The event has its final seq and hash at once: nobody else can append meanwhile. */
-  append<P extends JsonObject>(type: TypedEvent<P>, payload: P, actor: Actor): JournalEvent
-  /** Registers a change of tables, to run with the events. */
-  write(work: (tx: Tx) => Promise<unknown>): void
-  /** Something will be due at `at`: the workspace is looked at then at the latest. */
-  dueAt(at: Date): void
-  /** Forgets what was appended and registered since the last flush. */
-  discard(): void
-  flush(): Promise<void>
-}
+export type { WorkspaceTx } from './change.ts'
+export { readEvents, readStateHash } from './read.ts'
+export type { Expire } from './turn.ts'
 
-/** Brings the tables up to the clock: what is due by `ws.now` ends, with its event. Returns the next moment, if any. */
-export type Expire = (ws: WorkspaceTx) => Promise<Date | null>
+/** The scope of whoever founds a workspace: what they have already, and the new one. */
+export type Founding = InWorkspace & OfUser
 
 export interface Journal {
   /**
    * Runs `work` under the workspace's lock; commits what it appended unless it throws. What had expired before stays on
    * record also when `work` refuses. NOT_FOUND for no such workspace.
+   *
+   * @param ahead asks what `work` starts from, in the round trip that takes the lock, and behind it
    */
-  change<T>(workspaceId: string, work: (ws: WorkspaceTx) => Promise<T>): Promise<T>
+  change<S extends InWorkspace, T>(scope: S, work: (ws: WorkspaceTx<S>) => Promise<T>): Promise<T>
+  change<S extends InWorkspace, T, A>(
+    scope: S,
+    work: (ws: WorkspaceTx<S>, known: A) => Promise<T>,
+    ahead: (orm: Scoped<S>) => Promise<A>,
+  ): Promise<T>
   /**
-   * The same for a workspace that does not exist yet. `work` runs first in the transaction, finds out whether to create
-   * one (and may take locks), and gets `begin` to start the journal.
+   * The same for what most likely changes nothing: `work` runs on the workspace as it is at one moment, without its lock, and
+   * with no commit to wait for. Where it would write, or something is due, it is forgotten and runs again, in a `change`.
    */
-  found<T>(work: (tx: Tx, begin: (workspaceId: string, now: Date) => Promise<WorkspaceTx>) => Promise<T>): Promise<T>
+  look<T>(scope: InWorkspace, work: (ws: WorkspaceTx) => Promise<T>): Promise<T>
+  look<T, A>(
+    scope: InWorkspace,
+    work: (ws: WorkspaceTx, known: A) => Promise<T>,
+    ahead: (orm: Scoped) => Promise<A>,
+  ): Promise<T>
+  /**
+   * The same for a workspace that does not exist yet, whose id is made here. `work` runs first in the transaction, finds
+   * out whether to create one (and may take locks), and gets `begin` to start the journal.
+   */
+  found<T>(
+    founder: OfUser,
+    work: (tx: ScopedTx<Founding>, begin: (now: Date) => Promise<WorkspaceTx<Founding>>) => Promise<T>,
+  ): Promise<T>
   /** Events after a position, oldest first, at most `limit`. */
   read(workspaceId: string, after: number, limit: number): Promise<JournalEvent[]>
+  /** The seq of the last event; 0 where there is no such workspace. */
+  head(workspaceId: string): Promise<number>
+  /** Ids of workspaces, also of deleted ones, in order, from after one of them. */
+  workspaces(after: string, limit: number): Promise<string[]>
   /** The workspaces in which something is due by the database's clock. */
   due(limit: number): Promise<string[]>
   /**
    * Every event after a position, once and in order, first those that are there, then each as it is committed on any
-   * replica; in batches of at most LIMITS.eventsPerBatch. Nothing is buffered for a consumer that does not ask. While the
+   * replica; in batches of at most LIMITS.eventsPerBatch. An empty batch says that the journal has moved and nothing of it
+   * is there: it was deleted. Nothing is buffered for a consumer that does not ask. While the
    * database is away it waits. Ends with `signal` and with `close`.
    */
   subscribe(workspaceId: string, after: number, signal: AbortSignal): AsyncIterable<readonly JournalEvent[]>
+  /** False where what other replicas commit is told late, because notifications are lost. */
+  hearsItself(): boolean
   /** Ends every subscription, and tells the other replicas of the last commits. Call it when no change is under way. */
   close(): Promise<void>
 }
@@ -74,283 +86,181 @@ export function createJournal(deps: {
   expire: readonly Expire[]
   log: Log
   pace?: Pick<Pace, 'notifyMs' | 'healMs'>
+  metrics?: Metrics
 }): Journal {
-  const { database, log, pace = PACE } = deps
+  const { database, log, expire, pace = PACE, metrics = NO_METRICS } = deps
   const types: TypeTable = new Map(deps.eventTypes.map((type) => [type.name, type]))
   const read: Journal['read'] = (workspaceId, after, limit) =>
-    database.query((orm) => readEvents(orm, workspaceId, after, limit))
-  const heads = (workspaceIds: readonly string[]) => database.query((orm) => readHeads(orm, workspaceIds))
+    database.read({ workspace: workspaceId }, (orm) => readEvents(orm, workspaceId, after, limit))
+  const heads = (workspaceIds: readonly string[]) =>
+    database.read({ system: true }, (orm) => readHeads(orm, workspaceIds))
   const fanOut = createFanOut({ database, log, pace, read, heads })
 
-  /** Runs the transaction and tells of what it appended, once that is committed. */
-  async function told<T>(work: (tx: Tx) => Promise<{ result: T; change: Change | null }>): Promise<T> {
-    const { result, change } = await database.transaction(work)
-    if (change !== null && change.head.seq >= change.firstSeq) fanOut.committed(change.workspaceId, change.head.seq)
-    return result
+  const around = { types, recent: createRecentEvents() }
+  const committed = (workspaceId: string, seq: number) => fanOut.committed(workspaceId, seq)
+  const { told, ...ways } = waysIn({ database, around, metrics, committed })
+
+  const journal: Journal = {
+    ...commandsOf({ ...ways, expire, metrics }),
+
+    found: ({ user }, work) => {
+      const workspaceId = newId('ws')
+      return told({ workspace: workspaceId, user }, async (tx, last) => {
+        const founding = beginJournal(tx, workspaceId, around, last)
+        const result = await work(tx, (now) => founding.begin(now))
+        await founding.begun()?.send()
+        return { result, change: founding.begun() }
+      })
+    },
+
+    read,
+    head: async (workspaceId) => (await heads([workspaceId]))[0]?.seq ?? 0,
+    subscribe: (workspaceId, after, signal) => fanOut.subscribe(workspaceId, after, signal),
+    hearsItself: () => fanOut.hearsItself(),
+    close: () => fanOut.close(),
+
+    workspaces: (after, limit) => database.read({ system: true }, (orm) => workspacesAfter(orm, after, limit)),
+    due: (limit) => database.read({ system: true }, (orm) => dueWorkspaces(orm, limit)),
+  }
+  return journal
+}
+
+const nothing = () => Promise.resolve()
+
+/** Commands: each in its turn, or first looking only. */
+function commandsOf(deps: Omit<ReturnType<typeof waysIn>, 'told'> & { expire: readonly Expire[]; metrics: Metrics }) {
+  const { underLock, looking, expire, metrics } = deps
+  const alone = <S extends InWorkspace, T>(scope: S, open: Opening<S, T>): Promise<Outcome<T>> =>
+    underLock(scope, open, (change, opened) => runAlone(change, expire, { open, opened }))
+  const together = (scope: InWorkspace, commands: readonly Opening[]): Promise<Outcome[]> =>
+    underLock(scope, nothing, (change) => runTogether(change, expire, commands))
+  const inTurn = createTurns({ alone, together })
+
+  async function change<S extends InWorkspace, T>(
+    scope: S,
+    work: (ws: WorkspaceTx<S>, known?: unknown) => Promise<T>,
+    ahead: (orm: Scoped<S>) => Promise<unknown> = nothing,
+  ): Promise<T> {
+    const { workspace } = scope
+    // Those who share a turn share its scope: a command in the workspace alone can, whatever S is called.
+    const turn = (begun: Opening<S, T>) =>
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+      'user' in scope ? alone(scope, begun) : inTurn(workspace, begun as Opening<InWorkspace, T>)
+    const outcome = await measuringWait(metrics, opening(work, ahead), turn)
+    if ('refusal' in outcome) throw outcome.refusal
+    return outcome.result
   }
 
   return {
-    async change(workspaceId, work) {
-      const outcome = await told(async (tx) => {
-        const change = await lockWorkspace(tx, workspaceId, types)
-        const run = async () => {
-          const result = await work(change)
-          await change.flush()
-          return { result }
-        }
-        const expired = await expireDue(change, deps.expire)
-        return { result: expired ? await keepingWhatExpired(change, run) : await run(), change }
-      })
-      if ('refusal' in outcome) throw outcome.refusal
-      return outcome.result
+    change,
+    async look<T>(
+      scope: InWorkspace,
+      work: (ws: WorkspaceTx, known?: unknown) => Promise<T>,
+      ahead: (orm: Scoped) => Promise<unknown> = nothing,
+    ): Promise<T> {
+      const seen = await looking(scope, opening(work, ahead))
+      return seen === null ? change(scope, work, ahead) : seen.result
     },
-
-    found: (work) =>
-      told(async (tx) => {
-        let begun: Change | null = null
-        const result = await work(tx, async (workspaceId, now) => {
-          const hash = genesisHash(workspaceId)
-          const head = { seq: 0, hash }
-          await tx.insert(journals).values({ workspaceId, seq: 0, hash, stateSeq: 0, stateHash: hash, clock: now })
-          begun = new Change(tx, types, workspaceId, now, head, head, null)
-          return begun
-        })
-        // Asserted because the compiler does not follow assignments into callbacks.
-        const change = begun as Change | null
-        await change?.flush()
-        return { result, change }
-      }),
-
-    read,
-    subscribe: (workspaceId, after, signal) => fanOut.subscribe(workspaceId, after, signal),
-    close: () => fanOut.close(),
-
-    due: (limit) => database.query((orm) => dueWorkspaces(orm, limit)),
   }
 }
 
-async function dueWorkspaces(orm: Pick<Tx, 'select'>, limit: number): Promise<string[]> {
-  const rows = await orm
-    .select({ workspaceId: journals.workspaceId })
-    .from(journals)
-    // Without the high-water clock, after which `nextDueAt` always lies, and with the clock read once: so the index
-    // answers (200,000 workspaces with nothing due: 0.02 ms instead of 33).
-    .where(sql`${journals.nextDueAt} <= (select clock_timestamp())`)
-    .orderBy(asc(journals.nextDueAt))
-    .limit(limit)
-  return rows.map((row) => row.workspaceId)
+/** A command that starts from what it asks ahead. */
+function opening<S extends InWorkspace, T, A>(
+  work: (ws: WorkspaceTx<S>, known: A) => Promise<T>,
+  ahead: (orm: Scoped<S>) => Promise<A>,
+): Opening<S, T> {
+  return (orm) => {
+    const asked = ahead(orm)
+    // Heard in any case, also where the lock is not to be had and nobody comes to wait for it.
+    asked.catch(() => undefined)
+    return async (ws) => work(ws, await asked)
+  }
 }
 
-/** Events of a workspace after `after`, oldest first. */
-export async function readEvents(
-  orm: Pick<Tx, 'select'>,
-  workspaceId: string,
-  after: number,
-  limit: number,
-): Promise<JournalEvent[]> {
-  return orm
-    .select()
-    .from(events)
-    .where(and(eq(events.workspaceId, workspaceId), gt(events.seq, after)))
-    .orderBy(asc(events.seq))
-    .limit(limit)
+/** Runs a command, and measures how long it waits for its turn and for the lock of its workspace. */
+async function measuringWait<S extends InWorkspace, T>(
+  metrics: Metrics,
+  open: Opening<S, T>,
+  run: (open: Opening<S, T>) => Promise<Outcome<T>>,
+): Promise<Outcome<T>> {
+  const noLonger = metrics.hold('orkestrate_workspace_changes_waiting', {})
+  const waited = metrics.timer('orkestrate_workspace_wait_seconds')
+  let waiting = true
+  const begun: Opening<S, T> = (orm) => {
+    const work = open(orm)
+    return (ws) => {
+      noLonger()
+      // It may begin again, by itself, where those who shared a turn could not.
+      if (waiting) waited({})
+      waiting = false
+      return work(ws)
+    }
+  }
+  return run(begun).finally(noLonger)
 }
 
-/** How far the journals of these workspaces go. */
-async function readHeads(orm: Pick<Tx, 'select'>, workspaceIds: readonly string[]): Promise<Head[]> {
-  return orm
-    .select({ workspaceId: journals.workspaceId, seq: journals.seq })
-    .from(journals)
-    .where(inArray(journals.workspaceId, [...workspaceIds]))
+/** The journal of a workspace that is being founded, from when `begin` is called. */
+function beginJournal(tx: ScopedTx<Founding>, workspaceId: string, around: Surroundings, last: Last) {
+  let change: Change<Founding> | null = null
+  return {
+    async begin(now: Date): Promise<WorkspaceTx<Founding>> {
+      const hash = genesisHash(workspaceId)
+      const head = { seq: 0, hash }
+      await tx.insert(journals).values({ workspaceId, seq: 0, hash, stateSeq: 0, stateHash: hash, clock: now })
+      change = new Change(tx, workspaceId, now, { head, state: head, nextDueAt: null, fenceBase: 0 }, around, last)
+      return change
+    },
+    begun: () => change,
+  }
 }
 
-/** Takes the lock in one statement and reads the clock in the next: read together, the clock is older than the wait. */
-async function lockWorkspace(tx: Tx, workspaceId: string, types: TypeTable): Promise<Change> {
-  const here = eq(journals.workspaceId, workspaceId)
-  const [, rows] = await Promise.all([
-    tx
-      .select({ one: sql`1` })
-      .from(journals)
-      .where(here)
-      .for('update'),
-    tx
-      .select({
-        head: journals,
-        nowMs: sql<string>`floor(extract(epoch from greatest(${journals.clock}, clock_timestamp())) * 1000)::bigint`,
+/** The transactions that work on a workspace runs in. */
+function waysIn(deps: {
+  database: Database
+  around: Surroundings
+  metrics: Metrics
+  committed: (workspaceId: string, seq: number) => void
+}) {
+  const { database, around, metrics, committed } = deps
+
+  /** Runs the transaction and tells of what it appended, once that is committed. */
+  async function told<S extends InWorkspace, T>(
+    scope: S,
+    work: (tx: ScopedTx<S>, last: Last) => Promise<{ result: T; change: Change<S> | null }>,
+  ): Promise<T> {
+    const { result, change } = await database.write(scope, work)
+    if (change === null || change.appended.length === 0) return result
+    around.recent.committed(change.workspaceId, change.appended)
+    for (const { type } of change.appended) metrics.count('orkestrate_journal_events_total', { event: type })
+    committed(change.workspaceId, change.head.seq)
+    return result
+  }
+
+  /** Runs `turn` under the lock of the workspace, in a transaction, with what was opened behind the lock. */
+  function underLock<S extends InWorkspace, O, T>(
+    scope: S,
+    open: (tx: ScopedTx<S>) => O,
+    turn: (change: Change<S>, opened: O) => Promise<T>,
+  ): Promise<T> {
+    return told(scope, async (tx, last) => {
+      const { change, opened } = await lockWorkspace(tx, scope.workspace, around, last, open)
+      return { result: await turn(change, opened), change }
+    })
+  }
+
+  async function looking<T>({ workspace }: InWorkspace, open: Opening<InWorkspace, T>): Promise<{ result: T } | null> {
+    try {
+      return await database.read({ workspace }, async (orm) => {
+        const { change, opened } = await lookAt(orm, workspace, around, open)
+        const result = await opened(change)
+        await change.send()
+        return { result }
       })
-      .from(journals)
-      .where(here),
-  ])
-  const row = rows[0]
-  if (row === undefined) throw new AppError('NOT_FOUND')
-  const { seq, hash, stateSeq, stateHash, nextDueAt } = row.head
-  const now = new Date(Number(row.nowMs))
-  return new Change(tx, types, workspaceId, now, { seq, hash }, { seq: stateSeq, hash: stateHash }, nextDueAt)
-}
-
-/**
- * A refusal takes back what `run` did, not what time did: whoever was refused because something was over has learnt that it
- * is, and must not find it alive when the clock steps back.
- */
-async function keepingWhatExpired<T>(change: Change, run: () => Promise<T>): Promise<T | { refusal: AppError }> {
-  const mark = change.mark()
-  await change.tx.execute(sql`savepoint expired`)
-  try {
-    return await run()
-  } catch (thrown) {
-    if (!(thrown instanceof AppError) || thrown.code === 'UNAVAILABLE') throw thrown
-    await change.tx.execute(sql`rollback to savepoint expired`)
-    change.returnTo(mark)
-    return { refusal: thrown }
-  }
-}
-
-/** Whether anything was due, and is on record now. */
-async function expireDue(change: Change, expire: readonly Expire[]): Promise<boolean> {
-  if (change.nextDueAt === null || change.nextDueAt > change.now) return false
-  change.nextDueAt = null
-  for (const step of expire) {
-    const next = await step(change)
-    if (next !== null) change.dueAt(next)
-    // Each step sees what the one before ended: a session that idles out takes its claims along.
-    await change.flush()
-  }
-  change.touch()
-  await change.flush()
-  return true
-}
-
-type TypeTable = ReadonlyMap<string, EventType>
-
-/** Where a journal's row stands in the database. */
-interface Mark {
-  readonly head: Position
-  readonly state: Position
-  readonly nextDueAt: Date | null
-}
-
-class Change implements WorkspaceTx {
-  readonly workspaceId: string
-  readonly tx: Tx
-  readonly #types: TypeTable
-  readonly now: Date
-  /** The seq of the first event that it may append. */
-  readonly firstSeq: number
-  head: Position
-  state: Position
-  nextDueAt: Date | null
-  #pendingEvents: JournalEvent[] = []
-  #pendingWrites: ((tx: Tx) => Promise<unknown>)[] = []
-  #flushed: Mark
-  /** The journal's row is to be written: its clock goes with whatever was decided by it, or could run backwards. */
-  #changed = false
-
-  constructor(
-    tx: Tx,
-    types: TypeTable,
-    workspaceId: string,
-    now: Date,
-    head: Position,
-    state: Position,
-    nextDueAt: Date | null,
-  ) {
-    this.tx = tx
-    this.#types = types
-    this.workspaceId = workspaceId
-    this.now = now
-    this.firstSeq = head.seq + 1
-    this.head = head
-    this.state = state
-    this.nextDueAt = nextDueAt
-    this.#flushed = { head, state, nextDueAt }
-  }
-
-  get stateHash(): string {
-    return formatStateHash(this.state)
-  }
-
-  get nextSeq(): number {
-    return this.head.seq + 1
-  }
-
-  subjectOf(event: JournalEvent): Subject {
-    return this.#types.get(event.type)?.subject(event.payload) ?? {}
-  }
-
-  append<P extends JsonObject>(type: TypedEvent<P>, payload: P, actor: Actor): JournalEvent {
-    const seq = this.nextSeq
-    const body = { seq, type: type.name, at: this.now.toISOString(), actor, payload }
-    const hash = eventHash(this.head.hash, body)
-    const event = { ...body, at: this.now, teamState: type.teamState, hash }
-    this.head = { seq, hash }
-    if (type.teamState) this.state = this.head
-    this.#pendingEvents.push(event)
-    this.#changed = true
-    return event
-  }
-
-  write(work: (tx: Tx) => Promise<unknown>): void {
-    this.#pendingWrites.push(work)
-    this.#changed = true
-  }
-
-  dueAt(at: Date): void {
-    if (this.nextDueAt !== null && this.nextDueAt <= at) return
-    this.nextDueAt = at
-    this.#changed = true
-  }
-
-  /** The journal's row must be written even if nothing was appended: `nextDueAt` moved. */
-  touch(): void {
-    this.#changed = true
-  }
-
-  /** What is written so far. */
-  mark(): Mark {
-    return this.#flushed
-  }
-
-  /** Forgets everything after a mark, also what was flushed: the database has been taken back there. */
-  returnTo(mark: Mark): void {
-    this.#flushed = mark
-    this.discard()
-  }
-
-  discard(): void {
-    this.head = this.#flushed.head
-    this.state = this.#flushed.state
-    this.nextDueAt = this.#flushed.nextDueAt
-    this.#pendingEvents = []
-    this.#pendingWrites = []
-    this.#changed = false
-  }
-
-  async flush(): Promise<void> {
-    const { workspaceId, tx } = this
-    const writes = this.#pendingWrites.map((work) => work(tx))
-    if (this.#pendingEvents.length > 0) {
-      writes.push(tx.insert(events).values(this.#pendingEvents.map((event) => ({ ...event, workspaceId }))))
+    } catch (thrown) {
+      if (thrown instanceof NeedsLock) return null
+      throw thrown
     }
-    if (this.#changed) {
-      writes.push(
-        tx
-          .update(journals)
-          .set({
-            seq: this.head.seq,
-            hash: Buffer.from(this.head.hash),
-            stateSeq: this.state.seq,
-            stateHash: Buffer.from(this.state.hash),
-            clock: this.now,
-            nextDueAt: this.nextDueAt,
-          })
-          .where(eq(journals.workspaceId, workspaceId)),
-      )
-    }
-    this.#pendingEvents = []
-    this.#pendingWrites = []
-    this.#changed = false
-    this.#flushed = { head: this.head, state: this.state, nextDueAt: this.nextDueAt }
-    // Sent together, answered in order: one round trip.
-    await Promise.all(writes)
   }
+
+  return { told, underLock, looking }
 }

@@ -16,6 +16,8 @@ export const journals = pgTable(
     /** Last event that changed team state: what `stateHash` names. */
     stateSeq: bigint('state_seq', { mode: 'number' }).notNull(),
     stateHash: bytes('state_hash').notNull(),
+    /** Added to a seq it makes a fence or a version. 0, until the workspace came back from a backup (WorkspaceTx.restored). */
+    fenceBase: bigint('fence_base', { mode: 'number' }).notNull().default(0),
     /** High-water clock: a database clock that steps back never brings a lease back to life. */
     clock: at('clock').notNull(),
     /** Nothing in the workspace expires before this. Early is harmless, late would be a bug; null: nothing expires. */

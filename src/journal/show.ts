@@ -19,8 +19,15 @@ export function showEvent(event: JournalEvent): ShownEvent {
 }
 
 function shortened(payload: JsonObject): JsonObject {
-  const entries = Object.entries(payload).flatMap(([key, value]) =>
-    Array.isArray(value) ? Object.entries(shortList<Json, string>(key, value)) : [[key, value] as const],
-  )
+  const entries = Object.entries(payload)
+    .toSorted(([a], [b]) => asJsonbKeepsThem(a, b))
+    .flatMap(([key, value]) =>
+      Array.isArray(value) ? Object.entries(shortList<Json, string>(key, value)) : [[key, value] as const],
+    )
   return Object.fromEntries(entries)
+}
+
+/** The order of an event that comes from the table, so that one which is still in memory reads the same. */
+function asJsonbKeepsThem(a: string, b: string): number {
+  return a.length - b.length || (a < b ? -1 : 1)
 }

@@ -21,8 +21,12 @@ export function takeWithin<T>(items: readonly T[], size: number): { shown: T[]; 
  * A list inside a listing, as the fields of its object: the first items, few and short enough to leave room for the
  * others, and where some are left out their count as `<name>Omitted`.
  */
-export function shortList<T, Name extends string>(name: Name, items: readonly T[]): { [N in Name]: T[] } {
-  const { shown } = takeWithin(items.slice(0, LIMITS.listShown), LIMITS.listShownBytes)
+export function shortList<T, Name extends string>(
+  name: Name,
+  items: readonly T[],
+  size: number = LIMITS.listShownBytes,
+): { [N in Name]: T[] } {
+  const { shown } = takeWithin(items.slice(0, LIMITS.listShown), size)
   const omitted = items.length - shown.length
   const field = { [name]: shown, ...(omitted > 0 ? { [`${name}Omitted`]: omitted } : {}) }
   // A computed key loses its name in the type.

@@ -17,3 +17,10 @@ export function sha256(...parts: readonly (string | Uint8Array)[]): Buffer {
   for (const part of parts) hash.update(part)
   return hash.digest()
 }
+
+/** The version of a thing without a counter of its own: what it says. 22 characters. */
+export function versionOf(view: object): string {
+  return sha256(canonicalJson(JSON.parse(JSON.stringify(view))))
+    .toString('base64url')
+    .slice(0, 22)
+}

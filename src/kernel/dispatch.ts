@@ -6,7 +6,6 @@ import { LIMITS } from './limits.ts'
 import type { Log } from './log.ts'
 import { nearest } from './nearest.ts'
 import type { Principal, Scope } from './principal.ts'
-import type { RateLimiter } from './rate-limit.ts'
 import { currentRequestId } from './request-context.ts'
 import { isStorable } from './text.ts'
 import type { Tool } from './tool.ts'
@@ -50,19 +49,30 @@ export class UnknownToolError extends Error {
   }
 }
 
-export interface ToolRequest {
+export interface ToolRequest<Asking> {
   readonly principal: Principal
   readonly agentId: string | undefined
+  /** The tool reads: the call most likely writes nothing. */
+  readonly reads: boolean
+  /** What the tool asks ahead; null where it asks nothing. */
+  readonly ahead: ((asking: Asking) => Promise<unknown>) | null
 }
 
 /** What the product gives the dispatcher: the way in, the order of things, and what to say at the end. */
-export interface Conduct<Call> {
-  /** Opens the caller's workspace and runs `work` in it, for a session or for a join with its parsed input. */
-  enter<T>(request: ToolRequest, join: { input: unknown } | null, work: (call: Call) => Promise<T>): Promise<T>
+export interface Conduct<Call, Asking = never> {
+  /**
+   * Opens the caller's workspace and runs `work` in it, for a session or for a join with its parsed input. `known` is what was
+   * asked ahead; its refusal is heard by whoever waits for it, or by nobody.
+   */
+  enter<T>(
+    request: ToolRequest<Asking>,
+    join: { input: unknown } | null,
+    work: (call: Call, known: Promise<unknown>) => Promise<T>,
+  ): Promise<T>
   /** Refuses, by throwing, what the caller's role or the workflow does not allow now. */
-  admit(call: Call, tool: Tool<Call>, input: unknown): void
+  admit(call: Call, tool: Tool<Call, Asking>, input: unknown): void
   /** After the handler, or after a refusal whose changes were dropped: moves the run and says where the caller stands. */
-  conclude(call: Call, tool: Tool<Call>, refusal: AppError | null): Situation
+  conclude(call: Call, tool: Tool<Call, Asking>, refusal: AppError | null): Situation
   /** Where a caller stands who did not get in. */
   outside(refusal: AppError): Situation
   /** Drops what a handler registered before it refused. */
@@ -72,6 +82,11 @@ export interface Conduct<Call> {
 /** Old names that are still understood, unlisted. */
 const ALIASES: Readonly<Record<string, string>> = { release_claim: 'release_scope' }
 
+/** Every name that a tool can be called by. */
+export function understoodNames(tools: readonly { readonly name: string }[]): string[] {
+  return [...tools.map(({ name }) => name), ...Object.keys(ALIASES)]
+}
+
 export type Dispatch = (principal: Principal, name: string, input: unknown) => Promise<Answer>
 
 /**
@@ -79,10 +94,13 @@ export type Dispatch = (principal: Principal, name: string, input: unknown) => P
  *
  * Refusals are answers. @throws UnknownToolError; AppError UNAVAILABLE, since no answer can be had without the database.
  */
-export function createDispatch<Call>(deps: {
-  tools: readonly Tool<Call>[]
-  conduct: Conduct<Call>
-  limiter: RateLimiter
+export function createDispatch<Call, Asking>(deps: {
+  tools: readonly Tool<Call, Asking>[]
+  conduct: Conduct<Call, Asking>
+  /** Counts the call; RATE_LIMITED where there were too many. */
+  limited: (principal: Principal) => Promise<AppError | null>
+  /** Is told of each refusal once it stands, and in which call it was, where the caller got in. */
+  refused: (principal: Principal, tool: string, error: AppError, call: Call | null) => void
   log: Log
 }): Dispatch {
   const { conduct, log } = deps
@@ -92,11 +110,8 @@ export function createDispatch<Call>(deps: {
   return async (principal, name, raw) => {
     const tool = byName.get(Object.hasOwn(ALIASES, name) ? (ALIASES[name] ?? name) : name)
     if (tool === undefined) throw new UnknownToolError(name, names)
-    const retryAfterMs = deps.limiter(principal.grantId)
-    if (retryAfterMs > 0) {
-      const limited = new AppError('RATE_LIMITED', undefined, { retryAfterMs })
-      return refusal(limited, conduct.outside(limited))
-    }
+    const limited = await deps.limited(principal)
+    if (limited !== null) return refusal(limited, conduct.outside(limited))
     const parsed = parse(tool, raw)
     const fault = missingScope(principal, tool) ?? (parsed.ok ? null : parsed.fault)
     const input = parsed.ok ? parsed.input : undefined
@@ -104,33 +119,50 @@ export function createDispatch<Call>(deps: {
       // A join that is refused already has no workspace to enter; any other refusal is told with the caller's phase.
       if (tool.entry === 'join' && fault !== null) throw fault
       const join = tool.entry === 'join' ? { input } : null
-      return await conduct.enter({ principal, agentId: agentIdOf(raw) }, join, async (call) => {
-        const outcome = await attempt(call, tool, input, fault)
-        if (!(outcome instanceof AppError)) return success(outcome, conduct.conclude(call, tool, null))
-        conduct.discard(call)
-        return refusal(outcome, conduct.conclude(call, tool, outcome))
+      const ahead = fault === null ? aheadOf(tool, input) : null
+      const request = { principal, agentId: agentIdOf(raw), reads: tool.access === 'read', ahead }
+      const { outcome, situation, call } = await conduct.enter(request, join, async (entered, known) => {
+        const result = fault ?? (await attempt(entered, tool, input, known))
+        const error = result instanceof AppError ? result : null
+        if (error !== null) conduct.discard(entered)
+        return { outcome: result, situation: conduct.conclude(entered, tool, error), call: entered }
       })
+      if (!(outcome instanceof AppError)) return success(outcome, situation)
+      deps.refused(principal, tool.name, outcome, call)
+      return refusal(outcome, situation)
     } catch (thrown) {
       const error = toAppError(thrown)
       if (error.code === 'UNAVAILABLE') throw error
-      if (error.code !== 'INTERNAL') return refusal(error, conduct.outside(error))
+      if (error.code !== 'INTERNAL') {
+        deps.refused(principal, tool.name, error, null)
+        return refusal(error, conduct.outside(error))
+      }
       const requestId = currentRequestId() ?? newId('req')
       log.error({ err: thrown, tool: tool.name, requestId }, 'a tool call failed')
       return refusal(new AppError('INTERNAL', undefined, { details: { requestId } }), conduct.outside(error))
     }
   }
 
-  async function attempt(call: Call, tool: Tool<Call>, input: unknown, fault: AppError | null): Promise<object> {
+  async function attempt(
+    call: Call,
+    tool: Tool<Call, Asking>,
+    input: unknown,
+    known: Promise<unknown>,
+  ): Promise<object> {
     try {
-      if (fault !== null) throw fault
       conduct.admit(call, tool, input)
-      return await tool.handle(call, input)
+      return await tool.handle(call, input, known)
     } catch (thrown) {
       // Refusals are concluded inside the transaction, so that presence and alerts are kept; bugs roll it back.
       if (thrown instanceof AppError && thrown.code !== 'UNAVAILABLE') return thrown
       throw thrown
     }
   }
+}
+
+function aheadOf<Call, Asking>(tool: Tool<Call, Asking>, input: unknown): ToolRequest<Asking>['ahead'] {
+  const { ahead } = tool
+  return ahead === undefined ? null : (asking) => ahead(asking, input)
 }
 
 function missingScope(principal: Principal, tool: Pick<Tool, 'access'>): AppError | null {

@@ -31,6 +31,12 @@ export const ERRORS = {
   PAYLOAD_TOO_LARGE: row(413, false, 'The request body is too large.', 'Send a smaller request.'),
   UNSUPPORTED_MEDIA_TYPE: row(415, false, 'The content type is not supported.', 'Send application/json.'),
   NOT_FOUND: row(404, false, 'There is no such thing, or you may not see it.', 'Check the id or the address.'),
+  METHOD_NOT_ALLOWED: row(
+    405,
+    false,
+    'This address does not take that method.',
+    'Use one of the methods in `allowed`.',
+  ),
   RATE_LIMITED: row(429, true, 'Too many calls.', 'Wait `retryAfterMs` milliseconds and call again.'),
 
   // Who is calling
@@ -48,6 +54,66 @@ export const ERRORS = {
     'Ask an owner or admin of the workspace for a higher role. Reading stays possible.',
   ),
   FORBIDDEN_ORIGIN: row(403, false, 'Requests from this origin are not accepted.', 'Call from an allowed origin.'),
+
+  FORBIDDEN_TOKEN: row(
+    403,
+    false,
+    'No token may do this, whatever its scopes.',
+    'Do it in a browser where you are signed in.',
+  ),
+
+  // Conditions of REST
+  PRECONDITION_FAILED: row(
+    412,
+    false,
+    'The thing has another version than the call expects.',
+    'Read it again, reconsider, and repeat the call with its current ETag.',
+  ),
+  IDEMPOTENCY_MISMATCH: row(
+    422,
+    false,
+    'This Idempotency-Key was used for another call.',
+    'Use a new key for a new call; the same key only to repeat the same call.',
+  ),
+  IDEMPOTENCY_IN_PROGRESS: row(
+    409,
+    true,
+    'A call with this Idempotency-Key is under way.',
+    'Wait `retryAfterMs` milliseconds and repeat the call with the same key.',
+  ),
+  CONFIRM_INVALID: row(
+    409,
+    false,
+    'This confirmToken does not belong to this call, or is too old.',
+    'Call without confirmToken to see what would happen now, and confirm with the token of that answer.',
+  ),
+  CONFIRM_STALE: row(
+    409,
+    false,
+    'Something happened since the preview.',
+    'Call without confirmToken to see what would happen now, and confirm with the token of that answer.',
+  ),
+
+  // Workspaces
+  LAST_OWNER: row(
+    409,
+    false,
+    'A workspace needs an owner, and this is the only one.',
+    'Make another member an owner first, or delete the workspace.',
+  ),
+  ALREADY_MEMBER: row(409, false, 'This person is a member already.', 'Change the role of the member instead.'),
+  INVITE_INVALID: row(
+    410,
+    false,
+    'This invitation is not valid: unknown, used up, expired, taken back, or for another address.',
+    'Ask whoever invited you for a new one.',
+  ),
+  WORKSPACE_LIMIT: row(
+    409,
+    false,
+    'The workspace has as many of these as it may have.',
+    'Remove some that are no longer needed, then try again.',
+  ),
 
   // Presence
   NOT_JOINED: row(
@@ -199,7 +265,7 @@ export class AppError extends Error {
   readonly code: ErrorCode
   readonly details: ErrorDetails
   readonly retryAfterMs: number | undefined
-  /** For WWW-Authenticate, where the answer is 401. */
+  /** For WWW-Authenticate, where the answer is 401, or 403 for want of a scope. */
   readonly challenge: string | undefined
 
   constructor(

@@ -13,4 +13,6 @@ export interface Principal {
   /** What the OAuth client called itself; untrusted text, used to name the agent's tool family. */
   readonly clientName: string
   readonly scopes: readonly Scope[]
+  /** The only workspace that the token opens; null for all of the person's. */
+  readonly workspaceId: string | null
 }

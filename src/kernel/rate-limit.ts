@@ -1,31 +1,36 @@
-/** Says of each call whether it may go on: 0, or the milliseconds after which it may. */
-export type RateLimiter = (key: string) => number
+import { AppError } from './errors.ts'
 
-/**
- * A token bucket per key: `perMinute` calls at once, refilled evenly. At most `maxKeys` are remembered; the one that
- * called longest ago is forgotten first, which only ever gives it a full bucket.
- *
- * @param nowMs a monotonic clock, in milliseconds
- */
-export function createRateLimiter(
-  bounds: { readonly perMinute: number; readonly maxKeys: number },
-  nowMs: () => number,
-): RateLimiter {
-  const { perMinute, maxKeys } = bounds
-  const perMs = perMinute / 60_000
-  const buckets = new Map<string, { calls: number; at: number }>()
-  return (key) => {
-    const now = nowMs()
-    const known = buckets.get(key)
-    const calls = known === undefined ? perMinute : Math.min(perMinute, known.calls + (now - known.at) * perMs)
-    buckets.delete(key)
-    const allowed = calls >= 1
-    buckets.set(key, { calls: allowed ? calls - 1 : calls, at: now })
-    if (buckets.size > maxKeys) {
-      // A Map keeps the order of insertion, and every call inserts anew.
-      const oldest = buckets.keys().next().value
-      if (oldest !== undefined) buckets.delete(oldest)
-    }
-    return allowed ? 0 : Math.ceil((1 - calls) / perMs)
+/** So many calls in so long, counted from the first. */
+export interface Rate {
+  /** Which calls: part of the key, so that rates do not disturb each other. */
+  readonly name: string
+  readonly limit: number
+  readonly windowSeconds: number
+}
+
+/** What was decided about a call, and what its caller may be told. */
+export interface RateDecision {
+  readonly allowed: boolean
+  readonly limit: number
+  readonly remaining: number
+  /** Until the window ends and everything may be had again. */
+  readonly resetMs: number
+}
+
+/** Counts a call of `key` and says whether it may go on. Never fails, and never waits long. */
+export type RateLimiter = (rate: Rate, key: string) => Promise<RateDecision>
+
+/** The refusal of a call that was one too many, with the time to wait; null where it may go on. */
+export function tooMany({ allowed, limit, resetMs }: RateDecision): AppError | null {
+  const retryAfterMs = Math.max(1, Math.ceil(resetMs))
+  return allowed ? null : new AppError('RATE_LIMITED', undefined, { retryAfterMs, details: { limit } })
+}
+
+/** The fields that many clients know (draft-ietf-httpapi-ratelimit-headers, until its version 06). */
+export function rateHeaders({ limit, remaining, resetMs }: RateDecision): Record<string, string> {
+  return {
+    'RateLimit-Limit': String(limit),
+    'RateLimit-Remaining': String(remaining),
+    'RateLimit-Reset': String(Math.ceil(resetMs / 1_000)),
   }
 }

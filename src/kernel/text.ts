@@ -30,8 +30,6 @@ export function cleanLine(text: string, maxChars: number): string {
 export function isStorable(value: unknown): boolean {
   if (typeof value === 'string') return value.isWellFormed() && !value.includes('\u0000')
   if (Array.isArray(value)) return value.every(isStorable)
-  if (value !== null && typeof value === 'object') {
-    return Object.entries(value).every(([key, item]) => isStorable(key) && isStorable(item))
-  }
-  return true
+  if (typeof value !== 'object' || value === null) return true
+  return Object.keys(value).every(isStorable) && Object.values(value).every(isStorable)
 }

@@ -12,9 +12,9 @@ export interface ToolHints {
  * A tool is one object; every adapter reads it and none knows it by name.
  *
  * `handle` decides and registers what to write; it refuses by throwing an AppError before that. `Call` is what the
- * modules give a handler (modules/call.ts): the kernel does not know it.
+ * modules give a handler (modules/call.ts), and `Asking` what they give before there is one: the kernel does not know them.
  */
-export interface Tool<Call = never> {
+export interface Tool<Call = never, Asking = never> {
   /** At most 30 characters of [a-z_]: clients prefix it with the server's name and cut at 60. */
   readonly name: string
   readonly title: string
@@ -27,29 +27,38 @@ export interface Tool<Call = never> {
   readonly entry: 'join' | 'session'
   readonly input: z.ZodObject
   readonly output: z.ZodObject
-  handle(call: Call, input: unknown): Promise<object>
+  /** Asks for what `handle` starts from, in the same round trip in which the call is opened. A refusal of it waits for `handle`. */
+  readonly ahead?: (asking: Asking, input: unknown) => Promise<unknown>
+  handle(call: Call, input: unknown, known: Promise<unknown>): Promise<object>
 }
 
 /** A tool as its module writes it down, with its schemas' types. */
-export interface ToolDefinition<Call, Input extends z.ZodObject, Output extends z.ZodObject> extends Omit<
-  Tool<Call>,
-  'entry' | 'input' | 'output' | 'handle'
-> {
+export interface ToolDefinition<
+  Call,
+  Asking,
+  Input extends z.ZodObject,
+  Output extends z.ZodObject,
+  Known,
+> extends Omit<Tool<Call>, 'entry' | 'input' | 'output' | 'ahead' | 'handle'> {
   readonly entry?: 'join'
   readonly input: Input
   readonly output: Output
-  handle(call: Call, input: z.output<Input>): Promise<z.input<Output>>
+  readonly ahead?: (asking: Asking, input: z.output<Input>) => Promise<Known>
+  handle(call: Call, input: z.output<Input>, known: Promise<Known>): Promise<z.input<Output>>
 }
 
-/** Declares a tool; the handler gets its input as the schema's type. */
-export function defineTool<Call, Input extends z.ZodObject, Output extends z.ZodObject>(
-  tool: ToolDefinition<Call, Input, Output>,
-): Tool<Call> {
+/** Declares a tool; the handler gets its input as the schema's type, and what it asked ahead. */
+export function defineTool<Call, Asking, Input extends z.ZodObject, Output extends z.ZodObject, Known>(
+  tool: ToolDefinition<Call, Asking, Input, Output, Known>,
+): Tool<Call, Asking> {
+  const { ahead, entry = 'session', ...described } = tool
+  // The dispatcher parses with this same `input` before it calls, and hands on what this same `ahead` gave.
+  // oxlint-disable typescript/no-unsafe-type-assertion
   return {
-    ...tool,
-    entry: tool.entry ?? 'session',
-    // The dispatcher parses with this same `input` before it calls.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    handle: (call, input) => tool.handle(call, input as z.output<Input>),
+    ...described,
+    entry,
+    ...(ahead === undefined ? {} : { ahead: (asking, input) => ahead(asking, input as z.output<Input>) }),
+    handle: (call, input, known) => tool.handle(call, input as z.output<Input>, known as Promise<Known>),
   }
+  // oxlint-enable typescript/no-unsafe-type-assertion
 }

@@ -8,7 +8,7 @@ import { EmbeddedPostgresError, errorCode } from './errors.ts'
 import type { Layout } from './layout.ts'
 import { boundLog, logSince, sizeOf } from './log-file.ts'
 import type { Native } from './native.ts'
-import { asAccount, isAlive, programEnvironment, runProgram } from './processes.ts'
+import { asAccount, isAlive, processIdentity, programEnvironment, runProgram } from './processes.ts'
 
 /** All that is needed to start this cluster's postmaster, or to recognise it. */
 export interface PostmasterPlan {
@@ -218,9 +218,12 @@ export async function stopPostmaster({ layout, native }: Omit<PostmasterPlan, 'e
     await runProgram(native.pgCtl, ['stop', '-D', layout.cluster, '-m', 'fast', '-w'], undefined)
     return
   }
+  const identity = isPostmaster(layout, pid) ? processIdentity(pid) : undefined
+  if (identity === undefined) return
   const immediateAt = Date.now() + FAST_STOP_MS
   let signal: 'SIGINT' | 'SIGQUIT' | undefined = 'SIGINT'
-  while (isPostmaster(layout, pid)) {
+  // By identity: a process that is ending has lost its command line some time before it is gone.
+  while (processIdentity(pid) === identity) {
     if (signal !== undefined) sendSignal(pid, signal)
     signal = Date.now() > immediateAt ? 'SIGQUIT' : undefined
     await sleep(POLL_MS)

@@ -29,6 +29,7 @@ export function processIdentity(pid: number): string | undefined {
 
 /** Whether a process with this pid exists (outside Linux a zombie counts until it is reaped). */
 export function isAlive(pid: number): boolean {
+  if (process.platform === 'linux') return processIdentity(pid) !== undefined
   try {
     process.kill(pid, 0)
     return true

@@ -1,0 +1,1 @@
+ALTER TABLE "journals" ADD COLUMN "fence_base" bigint DEFAULT 0 NOT NULL;
