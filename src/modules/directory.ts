@@ -1,83 +1,72 @@
-import type { Database } from '../db/client.ts'
-import { exportEvent, type ExportedEvent } from '../journal/event.ts'
+import type { Database, OfUser, Scoped } from '../db/client.ts'
+import { databaseNow } from '../db/clock.ts'
 import type { Journal } from '../journal/journal.ts'
-import { AppError } from '../kernel/errors.ts'
-import { createWorkspace } from './entrance.ts'
 import { endSession } from './index.ts'
-import { liveSessionsOfGrant, sessionById } from './session/store.ts'
-import { memberOf, membershipsOf, setActiveWorkspace } from './tenancy/store.ts'
+import { liveSessionCounts, liveSessionsBy, liveSessionsOfGrant, sessionById } from './session/store.ts'
+import { secretHash } from './tenancy/invite-operations.ts'
+import { inviteById, inviteLink } from './tenancy/invite-store.ts'
+import { isAcceptable } from './tenancy/invite.ts'
+import { memberOf, membershipsOf, namedMember } from './tenancy/store.ts'
+import type { Role } from './tenancy/tenancy.ts'
 import type { Membership } from './tenancy/repository.ts'
 
-/** What people do with workspaces, outside of any agent's session. */
+/** What pages and sign-in need of the workspaces, outside of any call. */
 export interface Directory {
-  /** The person's workspaces, oldest first. */
+  /** The person's workspaces, oldest first, without the archived ones. */
   list(userId: string): Promise<Membership[]>
-  /** A new workspace, owned by and active for the person. */
-  create(userId: string, name: string): Promise<Membership>
-  /** Makes a workspace the active one. @throws AppError WORKSPACE_NOT_FOUND */
-  activate(userId: string, workspaceId: string): Promise<Membership>
-  /** A page of the journal. @throws AppError WORKSPACE_NOT_FOUND for everybody who is no member */
-  events(userId: string, workspaceId: string, after: number, limit: number): Promise<ExportedEvent[]>
-  /** The journal after a position and on, as Journal.subscribe; the caller checks membership, at the start and again. */
-  follow(workspaceId: string, after: number, signal: AbortSignal): AsyncIterable<ExportedEvent[]>
-  /** @throws AppError WORKSPACE_NOT_FOUND for everybody who is no member */
-  checkMember(userId: string, workspaceId: string): Promise<void>
-  /** Ends every session that came from a grant, with its run and claims. */
-  endSessionsOfGrant(grantId: string): Promise<void>
+  /** What an invitation says to this person; null where its link lets them in nowhere. */
+  invitation(secret: string, person: { email: string }): Promise<Invitation | null>
+  /** How many live sessions came from each of a person's grants; those without any are left out. */
+  agentsOf(userId: string, grantIds: readonly string[]): Promise<ReadonlyMap<string, number>>
+  /** Those sessions. */
+  agentsBy(orm: Scoped<OfUser>, grantIds: readonly string[]): ReturnType<typeof liveSessionsBy>
+  /** Ends every session that came from a person's grant, with its run and claims. */
+  endSessionsOfGrant(grantId: string, userId: string): Promise<void>
 }
 
-export function createDirectory(deps: { database: Database; journal: Journal }): Directory {
-  const { database, journal } = deps
-  const list = (userId: string) => database.query((orm) => membershipsOf(orm, userId))
+/** A way into a workspace, as somebody sees it who holds its link. */
+export interface Invitation {
+  readonly workspaceName: string
+  readonly role: Role
+  readonly invitedBy: string
+}
 
-  async function membership(userId: string, workspaceId: string): Promise<Membership> {
-    const found = (await list(userId)).find((candidate) => candidate.workspaceId === workspaceId)
-    if (found === undefined) throw new AppError('WORKSPACE_NOT_FOUND')
-    return found
-  }
-
-  async function checkMember(userId: string, workspaceId: string): Promise<void> {
-    const member = await database.query((orm) => memberOf(orm, workspaceId, userId))
-    if (member === null) throw new AppError('WORKSPACE_NOT_FOUND')
+export function createDirectory({ database, journal }: { database: Database; journal: Journal }): Directory {
+  async function endSessionOfGrant(workspaceId: string, id: string, grantId: string): Promise<void> {
+    await journal.change({ workspace: workspaceId }, async (ws) => {
+      const session = await sessionById(ws.tx, workspaceId, id)
+      // It may have ended, or moved to another grant, since it was listed.
+      if (session === null || session.endedAt !== null || session.grantId !== grantId) return
+      await endSession(ws, session, 'grant_revoked', { kind: 'user', userId: session.userId })
+    })
   }
 
   return {
-    list,
+    list: (userId) => database.read({ user: userId }, (orm) => membershipsOf(orm, userId)),
 
-    async create(userId, name) {
-      const id = await journal.found(async (tx, begin) => {
-        const { ws } = await createWorkspace(tx, begin, { ownerId: userId, name })
-        return ws.workspaceId
+    async invitation(secret, person) {
+      const link = await database.query((orm) => inviteLink(orm, secretHash(secret)))
+      if (link === null) return null
+      const { leadsTo: workspaceId, inviteId } = link
+      return database.read({ workspace: workspaceId }, async (orm) => {
+        const invite = await inviteById(orm, workspaceId, inviteId)
+        const inviter = invite === null ? null : await namedMember(orm, workspaceId, invite.createdBy)
+        const member = inviter === null ? null : await memberOf(orm, workspaceId, inviter.userId)
+        if (invite === null || inviter === null || member === null) return null
+        if (!isAcceptable(invite, person, member.role, await databaseNow(orm))) return null
+        return { workspaceName: member.workspaceName, role: invite.role, invitedBy: inviter.name }
       })
-      return membership(userId, id)
     },
 
-    async activate(userId, workspaceId) {
-      const found = await membership(userId, workspaceId)
-      await database.query((orm) => setActiveWorkspace(orm, userId, workspaceId))
-      return { ...found, active: true }
-    },
+    agentsOf: (userId, grantIds) => database.read({ user: userId }, (orm) => liveSessionCounts(orm, grantIds)),
 
-    async events(userId, workspaceId, after, limit) {
-      await checkMember(userId, workspaceId)
-      return (await journal.read(workspaceId, after, limit)).map(exportEvent)
-    },
+    agentsBy: liveSessionsBy,
 
-    async *follow(workspaceId, after, signal) {
-      for await (const batch of journal.subscribe(workspaceId, after, signal)) yield batch.map(exportEvent)
-    },
-
-    checkMember,
-
-    async endSessionsOfGrant(grantId) {
-      const live = await database.query((orm) => liveSessionsOfGrant(orm, grantId))
-      for (const { id, workspaceId } of live) {
-        await journal.change(workspaceId, async (ws) => {
-          const session = await sessionById(ws.tx, workspaceId, id)
-          // It may have ended, or moved to another grant, since it was listed.
-          if (session === null || session.endedAt !== null || session.grantId !== grantId) return
-          await endSession(ws, session, 'grant_revoked', { kind: 'user', userId: session.userId })
-        })
+    async endSessionsOfGrant(grantId, userId) {
+      const list = () => database.read({ user: userId }, (orm) => liveSessionsOfGrant(orm, grantId))
+      // Resuming may have brought a grant more sessions than it could begin, which is as many as are listed at a time.
+      for (let live = await list(); live.length > 0; live = await list()) {
+        for (const { id, workspaceId } of live) await endSessionOfGrant(workspaceId, id, grantId)
       }
     },
   }

@@ -5,7 +5,7 @@ import { parsePattern, type PathPattern } from './pattern.ts'
 export type ClaimMode = 'exclusive' | 'shared'
 
 /** How a claim came to its end. */
-export type ClaimEnd = 'released' | 'expired' | 'session_ended'
+export type ClaimEnd = 'released' | 'forced' | 'expired' | 'session_ended'
 
 /** A lease on paths of one repository, held by one session. */
 export interface Claim {
@@ -100,6 +100,11 @@ export function renewed(claim: Claim, now: Date, ttlSeconds: number = claim.ttlS
 /** Activity renews a lease once less than half of it is left: seldom enough to be cheap, early enough to be safe. */
 export function needsRenewal(claim: Claim, now: Date): boolean {
   return claim.expiresAt.getTime() - now.getTime() < claim.ttlSeconds * 500
+}
+
+/** So little of a lease was left when its holder called that the next pause of that length may lose it. */
+export function nearlyLapsed(claim: Claim, now: Date): boolean {
+  return claim.expiresAt.getTime() - now.getTime() < claim.ttlSeconds * 200
 }
 
 /** The paths of a footprint that lie in none of the claims. */

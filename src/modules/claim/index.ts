@@ -10,32 +10,46 @@ import type { Actor } from '../../journal/event.ts'
 import { SYSTEM } from '../../journal/event.ts'
 import type { WorkspaceTx } from '../../journal/journal.ts'
 import type { Module } from '../module.ts'
+import { alert, type Alert } from '../session/alert.ts'
 import type { Session } from '../session/session.ts'
-import { addAlert } from '../session/store.ts'
-import { claimAcquired, claimExpired, claimReleased } from './events.ts'
-import { earliestExpiry, endClaims, lapsedClaims, liveClaimsOfSession, type HeldClaim } from './store.ts'
-import { claimFacts, claimScope, releaseScope } from './tools.ts'
-import { shownPaths } from './view.ts'
+import { addAlerts } from '../session/store.ts'
+import { claimAcquired, claimExpired, claimFacts, claimReleased, claimTransferred } from './events.ts'
+import {
+  earliestExpiry,
+  endClaims,
+  eraseClaims,
+  lapsedClaims,
+  liveClaims,
+  liveClaimsOfSession,
+  type HeldClaim,
+} from './store.ts'
+import { listClaims, releaseClaim } from './operations.ts'
+import { claimScope, releaseScope } from './tools.ts'
+import { alertFacts } from './view.ts'
+
+/**
+ * Claims that are put on record as lapsed in one burst of statements, so that none of these grows with their number: a
+ * workspace whose agents all fell silent may have thousands of leases that are over.
+ */
+const ENDED_AT_ONCE = 500
 
 async function expire(ws: WorkspaceTx): Promise<Date | null> {
-  const lapsed = await lapsedClaims(ws.tx, ws.workspaceId, ws.now)
-  for (const claim of lapsed) {
-    ws.append(claimExpired, claimFacts(claim, claim.agentId), SYSTEM)
-    ws.write((tx) => addAlert(tx, ws.workspaceId, claim.sessionId, lapseAlert(claim, ws.now)))
+  for (
+    let lapsed: HeldClaim[];
+    (lapsed = await lapsedClaims(ws.tx, ws.workspaceId, ws.now, ENDED_AT_ONCE)).length > 0;
+  ) {
+    const alerts = new Map<string, Alert[]>()
+    for (const claim of lapsed) {
+      ws.append(claimExpired, claimFacts(claim, claim.agentId), SYSTEM)
+      const told = alerts.get(claim.sessionId) ?? []
+      alerts.set(claim.sessionId, [...told, alert('CLAIM_LAPSED', ws.now, alertFacts(claim))])
+    }
+    const ids = lapsed.map((claim) => claim.id)
+    ws.write((tx) => addAlerts(tx, ws.workspaceId, alerts))
+    ws.write((tx) => endClaims(tx, ws.workspaceId, ids, 'expired', ws.now))
+    await ws.flush()
   }
-  const ids = lapsed.map((claim) => claim.id)
-  ws.write((tx) => endClaims(tx, ws.workspaceId, ids, 'expired', ws.now))
-  await ws.flush()
   return earliestExpiry(ws.tx, ws.workspaceId)
-}
-
-function lapseAlert(claim: HeldClaim, now: Date) {
-  return {
-    code: 'CLAIM_LAPSED',
-    message: 'A lease of yours ran out; others may hold these paths now. Claim again before you edit them.',
-    at: now.toISOString(),
-    details: { claimId: claim.id, ...shownPaths(claim) },
-  } as const
 }
 
 async function onSessionEnd(ws: WorkspaceTx, session: Session, actor: Actor): Promise<void> {
@@ -50,7 +64,19 @@ async function onSessionEnd(ws: WorkspaceTx, session: Session, actor: Actor): Pr
 export const claim: Module = {
   name: 'claim',
   tools: [claimScope, releaseScope],
-  events: [claimAcquired, claimReleased, claimExpired],
+  operations: [listClaims, releaseClaim],
+  resources: [
+    {
+      name: 'claims',
+      title: 'Live claims',
+      description: 'Who holds which paths, and until when, the oldest claim first.',
+      operation: listClaims,
+      changesWith: 'team state',
+    },
+  ],
+  events: [claimAcquired, claimReleased, claimTransferred, claimExpired],
   expire,
   onSessionEnd,
+  inventory: async (orm, workspaceId) => ({ liveClaims: (await liveClaims(orm, workspaceId)).length }),
+  erase: eraseClaims,
 }

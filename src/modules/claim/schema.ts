@@ -17,7 +17,7 @@ export const claims = pgTable(
     sessionId: text('session_id').notNull(),
     repoId: text('repo_id').notNull(),
     mode: text('mode').$type<ClaimMode>().notNull(),
-    /** The seq of the event that gave the claim to its holder, hence strictly increasing in the workspace. */
+    /** `nextFence` of the event that gave the claim to its holder, hence strictly increasing in the workspace. */
     fence: bigint('fence', { mode: 'number' }).notNull(),
     reason: text('reason').notNull(),
     ttlSeconds: integer('ttl_seconds').notNull(),

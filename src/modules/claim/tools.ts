@@ -7,8 +7,9 @@ import { callTool, type Call } from '../call.ts'
 import { line, optionalAgentId, paths, stateHash, timestamp } from '../fields.ts'
 import { actorOf } from '../session/session.ts'
 import { decideClaim, grantedTtl, renewed, touchesScope, type Claim, type Conflict } from './claim.ts'
-import { claimAcquired, claimReleased } from './events.ts'
+import { claimAcquired, claimFacts, claimReleased } from './events.ts'
 import { parsePatterns, type PathPattern } from './pattern.ts'
+import { findHeir, handOver, type TransferObstacle } from './transfer.ts'
 import { claimOfSession, endClaims, insertClaim, renewClaims, rivalsOf, type HeldClaim } from './store.ts'
 import { shownPaths } from './view.ts'
 
@@ -45,11 +46,14 @@ export const claimScope = callTool({
     }),
     renewed: z.boolean(),
   }),
-  async handle(call, input) {
+  async ahead({ orm, ...place }, { paths: asked }) {
+    const patterns = parsePatterns(asked)
+    return { patterns, rivals: await rivalsOf(orm, { ...place, patterns }) }
+  },
+  async handle(call, input, known) {
     const { ws, session } = call
-    const patterns = parsePatterns(input.paths)
+    const { patterns, rivals } = await known
     const scope = { workspaceId: ws.workspaceId, repoId: session.repoId, sessionId: session.id, patterns }
-    const rivals = await rivalsOf(ws.tx, scope)
     const decision = decideClaim({ ...scope, mode: input.mode }, call.claims, rivals, ws.now)
     const ttlSeconds = grantedTtl(input.ttlSeconds, call.member.policy.claimTtlSeconds)
     if (decision.kind === 'renew') {
@@ -73,7 +77,8 @@ export const releaseScope = callTool({
   title: 'Release claim',
   description:
     'Call when you have finished editing what a claim covers, so that others can go on at once. Releases one claim by ' +
-    'its claimId; releasing twice is harmless. Releasing your last claim ends the task, and with it the run.',
+    'its claimId; releasing twice is harmless. Releasing your last claim ends the task, and with it the run. ' +
+    'With intent handoff and a targetAgentId, reason "handoff" gives the claim to that agent instead.',
   access: 'write',
   hints: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   input: z.object({
@@ -81,22 +86,46 @@ export const releaseScope = callTool({
     reason: z.enum(['completed', 'handoff', 'scope_change']).default('completed'),
     ...optionalAgentId,
   }),
-  output: z.object({ claimId: z.string(), released: z.boolean(), remainingClaims: z.number() }),
+  output: z.object({
+    claimId: z.string(),
+    released: z.boolean(),
+    remainingClaims: z.number(),
+    transferredTo: z.string().optional(),
+    notTransferred: z.string().optional(),
+  }),
   async handle(call, { claimId, reason }) {
-    const { ws, session } = call
     const claim = call.claims.find(({ id }) => id === claimId)
-    if (claim === undefined) {
-      const ended = await claimOfSession(ws.tx, ws.workspaceId, session.id, claimId)
-      if (ended === null) throw new AppError('CLAIM_NOT_FOUND')
-      if (ended.endReason === 'expired') throw new AppError('CLAIM_EXPIRED')
-    } else {
-      ws.append(claimReleased, { ...claimFacts(claim, session.agentId), reason }, actorOf(session))
-      ws.write((tx) => endClaims(tx, ws.workspaceId, [claimId], 'released', ws.now))
-      call.claims = call.claims.filter(({ id }) => id !== claimId)
-    }
-    return { claimId, released: true, remainingClaims: call.claims.length }
+    if (claim === undefined) await checkEnded(call, claimId)
+    const transfer = claim === undefined ? {} : await giveUp(call, claim, reason)
+    return { claimId, released: true, remainingClaims: call.claims.length, ...transfer }
   },
 })
+
+/** @throws AppError CLAIM_NOT_FOUND, CLAIM_EXPIRED; releasing twice is fine */
+async function checkEnded({ ws, session }: Call, claimId: string): Promise<void> {
+  const ended = await claimOfSession(ws.tx, ws.workspaceId, session.id, claimId)
+  if (ended === null) throw new AppError('CLAIM_NOT_FOUND')
+  if (ended.endReason === 'expired') throw new AppError('CLAIM_EXPIRED')
+}
+
+/** Lets go of a claim: to the agent that the run hands over to, if it can take it, else to whoever comes first. */
+async function giveUp(
+  call: Call,
+  claim: Claim,
+  reason: string,
+): Promise<{ transferredTo?: string; notTransferred?: TransferObstacle }> {
+  const { ws, session, run } = call
+  call.claims = call.claims.filter(({ id }) => id !== claim.id)
+  const target = reason === 'handoff' && run?.intentId === 'handoff' ? run.targetAgentId : null
+  const heir = target === null ? null : await findHeir(ws, claim, target)
+  if (heir !== null && typeof heir === 'object') {
+    handOver(ws, claim, session, heir)
+    return { transferredTo: heir.agentId }
+  }
+  ws.append(claimReleased, { ...claimFacts(claim, session.agentId), reason }, actorOf(session))
+  ws.write((tx) => endClaims(tx, ws.workspaceId, [claim.id], 'released', ws.now))
+  return heir === null ? {} : { notTransferred: heir }
+}
 
 function grant(
   call: Call,
@@ -106,7 +135,7 @@ function grant(
   const { id: sessionId, repoId, agentId } = session
   const lease = { id: newId('clm'), sessionId, repoId, ...asked, acquiredAt: ws.now, expiresAt: ws.now }
   // The number of the event that grants it: no other claim of this workspace can ever have a higher one before.
-  const claim = renewed({ ...lease, fence: ws.nextSeq }, ws.now)
+  const claim = renewed({ ...lease, fence: ws.nextFence }, ws.now)
   const { mode, fence, ttlSeconds, reason } = claim
   const expiresAt = claim.expiresAt.toISOString()
   ws.append(
@@ -128,12 +157,6 @@ function renew(call: Call, held: Claim, ttlSeconds: number): Claim {
   ws.dueAt(claim.expiresAt)
   call.claims = call.claims.map((own) => (own.id === claim.id ? claim : own))
   return claim
-}
-
-/** Facts that every event of a claim carries. */
-export function claimFacts(claim: Claim, agentId: string) {
-  const { id, sessionId, repoId, patterns } = claim
-  return { claimId: id, sessionId, agentId, repoId, paths: patterns.map((pattern) => pattern.display) }
 }
 
 function claimAnswer(claim: Claim) {

@@ -1,8 +1,9 @@
 import { shortList } from '../../kernel/bounds.ts'
+import { LIMITS } from '../../kernel/limits.ts'
 import type { Claim } from './claim.ts'
 
 /** A claim as its holder and teammates see it. `expiresInSeconds` spares the reader a clock of their own. */
-export function claimView(claim: Claim & { agentId: string }, now: Date, mySessionId: string) {
+export function claimView(claim: Claim & { agentId: string }, now: Date, mySessionId: string | null) {
   return {
     claimId: claim.id,
     agentId: claim.agentId,
@@ -21,4 +22,10 @@ export function shownPaths({ patterns }: Pick<Claim, 'patterns'>) {
     'paths',
     patterns.map((pattern) => pattern.display),
   )
+}
+
+/** What an alert says of a claim: enough to know which one it was. */
+export function alertFacts(claim: Pick<Claim, 'id' | 'patterns'>) {
+  const paths = claim.patterns.map((pattern) => pattern.display)
+  return { claimId: claim.id, ...shortList('paths', paths, LIMITS.alertPathBytes) }
 }

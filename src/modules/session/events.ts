@@ -25,3 +25,9 @@ export const sessionEnded = defineEvent<SessionPayload & { reason: string }>('se
   teamState: true,
   subject,
 })
+
+/** Why somebody ended it, in their words: right after its end. */
+export const sessionEndNoted = defineEvent<SessionPayload & { note: string }>('session.end_noted', {
+  teamState: false,
+  subject,
+})

@@ -11,9 +11,10 @@ import type { WorkspaceTx } from '../../journal/journal.ts'
 import { SYSTEM } from '../../journal/event.ts'
 import type { EndSession, Module } from '../module.ts'
 import { policyOf } from '../tenancy/store.ts'
-import { sessionEnded, sessionJoined, sessionResumed } from './events.ts'
-import type { EndReason, Session } from './session.ts'
-import { earliestLastSeen, markEnded, sessionsSeenBefore } from './store.ts'
+import { sessionEnded, sessionEndNoted, sessionJoined, sessionResumed } from './events.ts'
+import { endSessionOperation, listSessions } from './operations.ts'
+import { idleMs, type EndReason, type Session } from './session.ts'
+import { earliestLastSeen, eraseSessions, liveSessions, markEnded, sessionsSeenBefore } from './store.ts'
 import { joinWorkspace } from './tools.ts'
 
 /** The session's own part of ending: the row and the event. Modules that hang on sessions come first (modules/index.ts). */
@@ -23,19 +24,21 @@ export function endOwnSession(ws: WorkspaceTx, session: Session, reason: EndReas
 }
 
 async function expire(ws: WorkspaceTx, endSession: EndSession): Promise<Date | null> {
-  const { sessionIdleSeconds } = await policyOf(ws.tx, ws.workspaceId)
-  const idleMs = sessionIdleSeconds * 1000
-  for (const session of await sessionsSeenBefore(ws.tx, ws.workspaceId, new Date(ws.now.getTime() - idleMs))) {
+  const idle = idleMs((await policyOf(ws.tx, ws.workspaceId)).sessionIdleSeconds)
+  for (const session of await sessionsSeenBefore(ws.tx, ws.workspaceId, new Date(ws.now.getTime() - idle))) {
     await endSession(ws, session, 'idle', SYSTEM)
   }
   await ws.flush()
   const oldest = await earliestLastSeen(ws.tx, ws.workspaceId)
-  return oldest === null ? null : new Date(oldest.getTime() + idleMs)
+  return oldest === null ? null : new Date(oldest.getTime() + idle)
 }
 
 export const session: Module = {
   name: 'session',
   tools: [joinWorkspace],
-  events: [sessionJoined, sessionResumed, sessionEnded],
+  operations: [listSessions, endSessionOperation],
+  events: [sessionJoined, sessionResumed, sessionEnded, sessionEndNoted],
   expire,
+  inventory: async (orm, workspaceId) => ({ agents: (await liveSessions(orm, workspaceId)).length }),
+  erase: eraseSessions,
 }

@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { encodeBase32LowerCaseNoPadding } from '@oslojs/encoding'
-import type { WorkspaceTx } from '../../journal/journal.ts'
+import type { Founding, WorkspaceTx } from '../../journal/journal.ts'
 import { AppError } from '../../kernel/errors.ts'
 import { newId } from '../../kernel/ids.ts'
 import { LIMITS } from '../../kernel/limits.ts'
 import type { Principal } from '../../kernel/principal.ts'
+import { alert } from './alert.ts'
 import { sessionJoined, sessionResumed } from './events.ts'
 import { actorOf, decideJoin, toolFamily, type Session } from './session.ts'
-import { countLiveSessionsOfGrant, insertSession, saveSession, sessionByAgentId } from './store.ts'
+import { checkBound } from '../tenancy/founding.ts'
+import { countLiveSessions, countLiveSessionsOfGrant, insertSession, saveSession, sessionByAgentId } from './store.ts'
 
 export interface Joining {
   readonly principal: Principal
@@ -20,7 +22,10 @@ export interface Joining {
 }
 
 /** Creates or resumes the caller's session in a workspace that is locked and whose member the caller is. */
-export async function joinSession(ws: WorkspaceTx, joining: Joining): Promise<{ session: Session; resumed: boolean }> {
+export async function joinSession(
+  ws: WorkspaceTx<Founding>,
+  joining: Joining,
+): Promise<{ session: Session; resumed: boolean }> {
   const toolName = joining.toolName ?? joining.principal.clientName
   const named = joining.agentId === undefined ? null : await sessionByAgentId(ws.tx, ws.workspaceId, joining.agentId)
   const freshId = joining.agentId === undefined ? await freshAgentId(ws, toolFamily(toolName)) : ''
@@ -31,6 +36,7 @@ export async function joinSession(ws: WorkspaceTx, joining: Joining): Promise<{ 
   if ((await countLiveSessionsOfGrant(ws.tx, joining.principal.grantId)) >= LIMITS.sessionsPerGrant) {
     throw new AppError('SESSION_LIMIT')
   }
+  checkBound('agents', await countLiveSessions(ws.tx, ws.workspaceId), LIMITS.sessionsPerWorkspace)
   const session: Session = {
     ...here,
     id: newId('ses'),
@@ -52,6 +58,8 @@ export async function joinSession(ws: WorkspaceTx, joining: Joining): Promise<{ 
 
 /** The same session, now speaking through this grant. One that had ended is live again; its claims stay ended. */
 function resume(ws: WorkspaceTx, named: Session, joining: Joining, here: Partial<Session>): Session {
+  const idleSeconds = Math.floor((ws.now.getTime() - named.lastSeenAt.getTime()) / 1000)
+  const inUse = named.endedAt === null && idleSeconds < LIMITS.inUseSeconds
   const session: Session = {
     ...named,
     ...here,
@@ -59,6 +67,7 @@ function resume(ws: WorkspaceTx, named: Session, joining: Joining, here: Partial
     toolName: joining.toolName ?? named.toolName,
     lastSeenAt: ws.now,
     endedAt: null,
+    alerts: inUse ? [...named.alerts, alert('SESSION_IN_USE', ws.now, { idleSeconds })] : named.alerts,
   }
   ws.write((tx) => saveSession(tx, session))
   if (named.endedAt === null) {

@@ -1,6 +1,7 @@
-import type { Json } from '../../kernel/canonical.ts'
 import type { Actor, Subject } from '../../journal/event.ts'
 import { AppError } from '../../kernel/errors.ts'
+import { LIMITS } from '../../kernel/limits.ts'
+import type { Alert } from './alert.ts'
 
 export const STATUSES = ['active', 'idle', 'blocked', 'planning', 'handoff', 'done'] as const
 export type Status = (typeof STATUSES)[number]
@@ -20,15 +21,6 @@ export interface AgentState {
     readonly aheadBehind?: string
   }
   readonly publishedAt: string
-}
-
-/** Something a session has not been told yet. `told`: it was in an answer, which the next call will acknowledge. */
-export interface Alert {
-  readonly code: 'CLAIM_LAPSED'
-  readonly message: string
-  readonly at: string
-  readonly details: { readonly [field: string]: Json }
-  readonly told?: true
 }
 
 /** One agent's verified presence in a workspace. */
@@ -51,7 +43,24 @@ export interface Session {
 }
 
 /** Why a session ended. */
-export type EndReason = 'idle' | 'grant_revoked' | 'ended_by_admin'
+export type EndReason =
+  | 'idle'
+  | 'grant_revoked'
+  | 'ended_by_admin'
+  | 'member_removed'
+  | 'workspace_archived'
+  | 'workspace_deleted'
+  | 'repo_unbound'
+
+/** Whether a sign of life at `now` is worth storing. */
+export function needsSight(session: Pick<Session, 'lastSeenAt'>, now: Date): boolean {
+  return now.getTime() - session.lastSeenAt.getTime() >= LIMITS.presenceSeconds * 1000
+}
+
+/** How long after it was last seen, as stored, a session idles out. */
+export function idleMs(sessionIdleSeconds: number): number {
+  return (sessionIdleSeconds + LIMITS.presenceSeconds) * 1000
+}
 
 export function actorOf(session: Pick<Session, 'id' | 'agentId' | 'userId'>): Actor {
   return { kind: 'agent', userId: session.userId, sessionId: session.id, agentId: session.agentId }
@@ -83,11 +92,6 @@ export function decideJoin(
   if (named.userId !== request.userId)
     throw new AppError('AGENT_TAKEN', undefined, { details: { agentId: request.agentId } })
   return { kind: 'resume' }
-}
-
-/** Alerts that the caller has not acknowledged: those it was told are dropped, since this call proves the answer came. */
-export function pendingAlerts(alerts: readonly Alert[]): Alert[] {
-  return alerts.filter((alert) => alert.told !== true)
 }
 
 /** Whether an event that somebody else, or time, made is about this session: its presence, its claims or its state. */

@@ -10,7 +10,7 @@ import { actorOf, STATUSES, touchesSession, type AgentState } from '../session/s
 import { stateView } from '../session/view.ts'
 import { INTENTS } from '../workflow/intent.ts'
 import { statePublished } from './events.ts'
-import { changesSince, teamPage } from './team.ts'
+import { changesSince, teamPage, type TeamReader } from './team.ts'
 
 export const readTeamState = callTool({
   name: 'read_team_state',
@@ -37,9 +37,14 @@ export const readTeamState = callTool({
   }),
   handle: (call, input) =>
     input.sinceStateHash === undefined
-      ? teamPage(call, { paths: input.paths, cursor: input.cursor })
+      ? teamPage(readerOf(call), { paths: input.paths, cursor: input.cursor })
       : changesSince(call, input.sinceStateHash, input.cursor),
 })
+
+function readerOf({ ws, session }: Call): TeamReader {
+  const { tx: orm, workspaceId, now } = ws
+  return { orm, workspaceId, now, mySessionId: session.id, pageBytes: LIMITS.answerBytes }
+}
 
 const list = z.array(line(LIMITS.listItemChars)).max(LIMITS.listItems)
 

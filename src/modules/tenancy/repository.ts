@@ -16,6 +16,7 @@ export interface Membership {
   readonly workspaceName: string
   readonly role: Role
   readonly active: boolean
+  readonly archived: boolean
   readonly repos: readonly Repo[]
 }
 

@@ -2,6 +2,10 @@
 export const ROLES = ['owner', 'admin', 'member', 'viewer'] as const
 export type Role = (typeof ROLES)[number]
 
+/** Whom a workspace can let take claims from their holders; a member's own agents count as theirs. */
+export const FORCE_RELEASE_ROLES = ['owner', 'admin', 'member'] as const
+export type ForceReleaseRole = (typeof FORCE_RELEASE_ROLES)[number]
+
 /** How compare-and-swap treats a stateHash that is an ancestor of the current one (docs/protocol.md). */
 export type CasMode = 'scoped' | 'strict'
 
@@ -9,6 +13,8 @@ export interface Policy {
   readonly claimTtlSeconds: { readonly default: number; readonly min: number; readonly max: number }
   readonly casMode: CasMode
   readonly sessionIdleSeconds: number
+  /** The least role that may take a claim from its holder. */
+  readonly forceReleaseRole: ForceReleaseRole
 }
 
 /** What a workspace set differently from DEFAULT_POLICY. */
@@ -18,6 +24,7 @@ export const DEFAULT_POLICY: Policy = {
   claimTtlSeconds: { default: 900, min: 30, max: 3600 },
   casMode: 'scoped',
   sessionIdleSeconds: 1800,
+  forceReleaseRole: 'admin',
 }
 
 /** The policy in force: the defaults where the workspace says nothing. */

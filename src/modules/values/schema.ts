@@ -11,7 +11,7 @@ export const values = pgTable(
     value: jsonb('value').$type<Json>().notNull(),
     /** UTF-8 bytes of the value's JSON, counted against the workspace's bound. */
     bytes: integer('bytes').notNull(),
-    /** The seq of the event that wrote it: never the same twice for a key, not even after a delete. */
+    /** `nextFence` of the event that wrote it: never the same twice for a key, not even after a delete. */
     version: bigint('version', { mode: 'number' }).notNull(),
     updatedAt: timestamp('updated_at', { withTimezone: true, mode: 'date', precision: 3 }).notNull(),
     updatedBy: text('updated_by').notNull(),

@@ -1,12 +1,12 @@
 import { and, asc, count, eq, gt, inArray, sql, sum } from 'drizzle-orm'
-import type { Tx } from '../../db/client.ts'
+import type { Scoped, ScopedTx } from '../../db/client.ts'
 import { values } from './schema.ts'
 import type { Totals, Value } from './values.ts'
 
 const byteOrder = sql`${values.key} collate "C"`
 
-export async function valuesByKeys(tx: Tx, workspaceId: string, keys: readonly string[]): Promise<Value[]> {
-  return tx
+export async function valuesByKeys(orm: Scoped, workspaceId: string, keys: readonly string[]): Promise<Value[]> {
+  return orm
     .select()
     .from(values)
     .where(and(eq(values.workspaceId, workspaceId), inArray(values.key, [...keys])))
@@ -15,13 +15,13 @@ export async function valuesByKeys(tx: Tx, workspaceId: string, keys: readonly s
 
 /** Entries whose key starts with `prefix` and comes after `after`, in byte order. */
 export async function valuesByPrefix(
-  tx: Tx,
+  orm: Scoped,
   workspaceId: string,
   prefix: string,
   after: string | null,
   limit: number,
 ): Promise<Value[]> {
-  return tx
+  return orm
     .select()
     .from(values)
     .where(
@@ -36,15 +36,15 @@ export async function valuesByPrefix(
     .limit(limit)
 }
 
-export async function totalsOf(tx: Tx, workspaceId: string): Promise<Totals> {
-  const rows = await tx
+export async function totalsOf(orm: Scoped, workspaceId: string): Promise<Totals> {
+  const rows = await orm
     .select({ count: count(), bytes: sum(values.bytes) })
     .from(values)
     .where(eq(values.workspaceId, workspaceId))
   return { count: rows[0]?.count ?? 0, bytes: Number(rows[0]?.bytes ?? 0) }
 }
 
-export async function putValue(tx: Tx, workspaceId: string, value: Value): Promise<void> {
+export async function putValue(tx: ScopedTx, workspaceId: string, value: Value): Promise<void> {
   const { key: _key, ...changing } = value
   await tx
     .insert(values)
@@ -52,6 +52,10 @@ export async function putValue(tx: Tx, workspaceId: string, value: Value): Promi
     .onConflictDoUpdate({ target: [values.workspaceId, values.key], set: changing })
 }
 
-export async function deleteValue(tx: Tx, workspaceId: string, key: string): Promise<void> {
+export async function deleteValue(tx: ScopedTx, workspaceId: string, key: string): Promise<void> {
   await tx.delete(values).where(and(eq(values.workspaceId, workspaceId), eq(values.key, key)))
+}
+
+export async function eraseValues(tx: ScopedTx, workspaceId: string): Promise<void> {
+  await tx.delete(values).where(eq(values.workspaceId, workspaceId))
 }

@@ -1,22 +1,14 @@
 import { z } from 'zod'
 import { shownSize } from '../../kernel/bounds.ts'
-import { canonicalJson, sha256, type Json } from '../../kernel/canonical.ts'
+import type { Json } from '../../kernel/canonical.ts'
 import { AppError } from '../../kernel/errors.ts'
 import { LIMITS } from '../../kernel/limits.ts'
-import { defineEvent } from '../../journal/event.ts'
 import { callTool, type Call } from '../call.ts'
 import { optionalAgentId, timestamp } from '../fields.ts'
 import { actorOf } from '../session/session.ts'
-import { deleteValue, putValue, totalsOf, valuesByKeys, valuesByPrefix } from './store.ts'
-import { decideWrites, type Value, type ValueChange } from './values.ts'
-
-/** The digest, not the content: what is deleted from the store must not live on in the journal for ever. */
-export const valueWritten = defineEvent<{ key: string; version: number; bytes: number; sha256: string }>(
-  'value.written',
-  { teamState: true },
-)
-
-export const valueDeleted = defineEvent<{ key: string }>('value.deleted', { teamState: true })
+import { totalsOf, valuesByKeys, valuesByPrefix } from './store.ts'
+import { decideWrites, type Value, type ValueChange, type WriteEntry } from './values.ts'
+import { applyChange } from './write.ts'
 
 const key = z.string().min(1).max(LIMITS.valueKeyChars)
 
@@ -68,7 +60,8 @@ export const writeValues = callTool({
   description:
     'Call to keep something the whole team should know in the workspace’s shared key-value store. All entries are ' +
     'written or none. value null deletes. With expectedVersion (0: must not exist yet) a concurrent change is refused ' +
-    'with VERSION_CONFLICT and the current entry. Never store secrets.',
+    'with VERSION_CONFLICT and the current entry. Deleting more than 10 is previewed: call again with its confirmToken. ' +
+    'Never store secrets.',
   access: 'write',
   hints: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: false },
   input: z.object({
@@ -76,10 +69,17 @@ export const writeValues = callTool({
       .array(z.object({ key, value: json, expectedVersion: z.number().int().min(0).optional() }))
       .min(1)
       .max(LIMITS.valuesPerCall),
+    confirmToken: z.string().max(LIMITS.confirmTokenChars).optional().describe('Of a preview'),
     ...optionalAgentId,
   }),
-  output: z.object({ values: z.array(shownValue) }),
-  async handle(call, { entries }) {
+  output: z.object({
+    values: z.array(shownValue),
+    preview: z.boolean().optional(),
+    effects: z.looseObject({}).optional(),
+    confirmToken: z.string().optional(),
+    expiresAt: timestamp.optional(),
+  }),
+  async handle(call, { entries, confirmToken }) {
     const { ws } = call
     const keys = entries.map((entry) => entry.key)
     const faults = entries.flatMap((entry, index) => faultsOf(entry, index, keys))
@@ -89,9 +89,31 @@ export const writeValues = callTool({
       totalsOf(ws.tx, ws.workspaceId),
     ])
     const changes = decideWrites(entries, new Map(current.map((value) => [value.key, value])), totals)
-    return { values: changes.map((change) => apply(call, change)) }
+    const preview = await unconfirmed(call, entries, changes, confirmToken)
+    if (preview !== null) return { values: [], ...preview, effects: { ...preview.effects } }
+    return { values: changes.map((change) => applyChange(ws, change, actorOf(call.session), call.session.agentId)) }
   },
 })
+
+/** Many deletions at once are shown first: nobody brings them back. */
+async function unconfirmed(
+  { principal, ws, confirmations }: Call,
+  entries: readonly WriteEntry[],
+  changes: readonly ValueChange[],
+  confirmToken: string | undefined,
+) {
+  const deleted = changes.filter(({ kind }) => kind === 'delete').map(({ entry }) => entry.key)
+  if (deleted.length <= LIMITS.valuesDeletedAtOnce) return null
+  const args = entries.map(({ key: name, value, expectedVersion = null }) => ({ key: name, value, expectedVersion }))
+  const { userId } = principal
+  const intended = { userId, place: ws.workspaceId, operation: 'write_values', args, standing: ws.nextSeq - 1 }
+  if (confirmToken === undefined) {
+    const effects = { deletes: deleted.length, keys: deleted, writes: changes.length - deleted.length }
+    return confirmations.preview(intended, effects, ws.now)
+  }
+  await confirmations.check(intended, confirmToken, ws.now)
+  return null
+}
 
 function faultsOf(entry: { key: string; value: unknown }, index: number, keys: readonly string[]) {
   const faults: { path: string; message: string }[] = []
@@ -101,25 +123,6 @@ function faultsOf(entry: { key: string; value: unknown }, index: number, keys: r
     faults.push({ path: `entries.${index}.value`, message: `${bytes} bytes of JSON; at most ${LIMITS.valueBytes}` })
   }
   return faults
-}
-
-function apply(call: Call, change: ValueChange) {
-  const { ws, session } = call
-  const { key: name, value } = change.entry
-  const updatedAt = ws.now.toISOString()
-  const updatedBy = session.agentId
-  if (change.kind === 'delete') {
-    const { seq } = ws.append(valueDeleted, { key: name }, actorOf(session))
-    ws.write((tx) => deleteValue(tx, ws.workspaceId, name))
-    return { key: name, deleted: true, version: seq, updatedAt, updatedBy }
-  }
-  const { bytes } = change
-  const version = ws.nextSeq
-  const digest = sha256(canonicalJson(value)).toString('hex')
-  ws.append(valueWritten, { key: name, version, bytes, sha256: digest }, actorOf(session))
-  const stored: Value = { key: name, value, bytes, version, updatedAt: ws.now, updatedBy }
-  ws.write((tx) => putValue(tx, ws.workspaceId, stored))
-  return { key: name, version, updatedAt, updatedBy }
 }
 
 function valueView({ key: name, value, bytes, version, updatedAt, updatedBy }: Value) {

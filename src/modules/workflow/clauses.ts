@@ -8,9 +8,16 @@ import { isBoundary, PARTY, type Word } from './phrases.ts'
 
 export const setOf = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/))
 
-export const NOUN_CLASS: ReadonlyMap<string, string> = new Map(
-  Object.entries(NOUNS).flatMap(([name, list]) => list.map((noun) => [noun, name] as const)),
+const SINGULAR: readonly (readonly [noun: string, name: string])[] = Object.entries(NOUNS).flatMap(([name, list]) =>
+  list.map((noun) => [noun, name] as const),
 )
+/** What is listed as it is wins over a plural. */
+export const NOUN_CLASS: ReadonlyMap<string, string> = new Map([
+  ...SINGULAR.filter(([noun]) => noun !== 'work' && !noun.endsWith('s')).map(
+    ([noun, name]) => [noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : `${noun}s`, name] as const,
+  ),
+  ...SINGULAR,
+])
 export const PRONOUN_SUBJECT = setOf('i we you he she they it im ive weve id youre theyre its')
 export const NEGATIONS = setOf(
   'dont not never no without nothing cannot cant wont nor avoid doesnt didnt isnt arent shouldnt',
@@ -22,7 +29,7 @@ export const FUNCTION = setOf(
   up out off over about between among next`,
 )
 const MAKING = setOf(
-  'create write make do give draft prepare produce need want put_together come_up_with perform run get leave post build have work_out generate provide share present conduct develop write_up let',
+  'create write make do give draft prepare produce need want put_together come_up_with perform run get leave post build have work_out generate provide share present conduct develop write_up let offer lend figure_out list define supply deliver compose hold',
 )
 const DEMONSTRATIVE = setOf('the a an my our your this that these those all it its every each some any')
 const ME = setOf('me us')
@@ -34,7 +41,11 @@ export interface Clause {
   readonly words: readonly Word[]
   readonly end: string
   readonly subordinate: boolean
+  readonly relative: boolean
 }
+
+const RELATIVES = setOf('which who whose where')
+const isFiller = ({ words }: Clause): boolean => words.every((word) => FILLERS.has(word.text))
 
 /** Cuts at punctuation, and before "and"/"then"/"but" when a verb follows. */
 export function clausesOf(words: readonly Word[]): Clause[] {
@@ -42,8 +53,16 @@ export function clausesOf(words: readonly Word[]): Clause[] {
   let current: Word[] = []
   const close = (end: string): void => {
     const opener = current.find((word) => !FILLERS.has(word.text) || SUBORDINATORS.has(word.text))
+    const before = out.at(-1)
     if (current.length > 0) {
-      out.push({ words: current, end, subordinate: opener !== undefined && SUBORDINATORS.has(opener.text) })
+      // "…, which is stuck" tells about what came before; "hi, who is stuck" asks.
+      const relative =
+        opener === current[0] &&
+        RELATIVES.has(opener?.text ?? '') &&
+        before?.end === ',' &&
+        end !== '?' &&
+        !isFiller(before)
+      out.push({ words: current, end, relative, subordinate: opener !== undefined && SUBORDINATORS.has(opener.text) })
     }
     current = []
   }
@@ -68,7 +87,10 @@ function startsClause(words: readonly Word[], at: number): boolean {
   const follower = words[next]
   if (follower === undefined) return false
   if (NEGATIONS.has(follower.text) || follower.text === 'let') return true
-  return follower.verb !== undefined && follower.form === 'base' && words[next + 1] !== undefined
+  if (follower.verb === undefined || follower.form !== 'base') return false
+  // "for correctness and style.": what ends the clause after a noun is a noun too.
+  const last = words[next + 1] === undefined || isBoundary(words[next + 1]?.text ?? '')
+  return !last || words[at - 1]?.form !== undefined
 }
 
 export interface Head {
@@ -78,7 +100,8 @@ export interface Head {
 }
 
 /** Finds the verb that a clause asks for, past greetings, politeness, and forms like "could you", "I need you to". */
-export function headOf(words: readonly Word[]): Head {
+export function headOf({ words, relative }: Clause): Head {
+  if (relative) return { at: -1, kind: 'statement' }
   let at = 0
   while (at < words.length && FILLERS.has(words[at]?.text ?? '')) at++
   const text = (offset: number): string => words[at + offset]?.text ?? ''
@@ -153,6 +176,7 @@ export function actOf(words: readonly Word[], at: number): string {
   if (MAKING.has(head.lemma)) {
     const noun = objectClass(words, at)
     if (noun === 'plan' || noun === 'review' || noun === 'handoff') return noun
+    if (noun === 'help') return withParty ? 'help+party' : 'help'
   }
   if (['tell', 'show', 'let', 'give', 'get'].includes(head.lemma) && next !== undefined && ME.has(next.text))
     return `${head.lemma}me`

@@ -22,6 +22,7 @@ import {
   type Head,
 } from './clauses.ts'
 import { AUXILIARIES, EDITING_WHEN_NEGATED, FAULTS, FILLERS, JUDGEMENTS, STATES } from './lexicon.ts'
+import { addLikeness } from './likeness.ts'
 import { isBoundary, PARTY, wordsOf, type Word } from './phrases.ts'
 
 const STUCK: ReadonlySet<string> = new Set(STATES.stuck)
@@ -31,6 +32,7 @@ const EVERYTHING = setOf(
 )
 const EDITING_ACTS = setOf('edit edit+party debug')
 const COMMANDING = setOf('command request wish')
+const BLAND = setOf('the a an and on in of to for is are this that it as by at <party> some all with')
 const LEAVING = setOf('done_today log_off leave leaving finished vacation afk bye')
 
 /**
@@ -44,11 +46,13 @@ export function featuresOf(prompt: string): Set<string> {
   const clauses = clausesOf(words)
   const acts: string[] = []
   const topics = new Set<Word>()
+  const asked = new Set<Word>()
   let opened = false
   for (const clause of clauses) {
-    const head = headOf(clause.words)
+    const head = headOf(clause)
     const act = head.at >= 0 ? actOf(clause.words, head.at) : 'none'
     clauseFeatures(clause, head, act, features)
+    if (head.kind === 'question') for (const word of clause.words) asked.add(word)
     if (EDITING_ACTS.has(act) && COMMANDING.has(head.kind))
       for (const word of clause.words.slice(head.at + 1)) topics.add(word)
     const counts = head.kind !== 'negated' && !clause.subordinate && act !== 'none' && head.kind !== 'question'
@@ -62,7 +66,7 @@ export function featuresOf(prompt: string): Set<string> {
   actFeatures(acts, features)
   partyFeatures(words, topics, features)
   ownWorkFeatures(words, features)
-  wordFeatures(words, topics, features)
+  wordFeatures(words, topics, asked, features)
   shapeFeatures(words, clauses, features)
   faultFeatures(words, acts, features)
   if (acts.length === 0) features.add(features.has('ask:mark') ? 'act:none?' : 'act:none')
@@ -276,7 +280,12 @@ function symbol(word: Word): string {
   return word.form === undefined ? 'x' : word.lemma
 }
 
-function wordFeatures(words: readonly Word[], topics: ReadonlySet<Word>, features: Set<string>): void {
+function wordFeatures(
+  words: readonly Word[],
+  topics: ReadonlySet<Word>,
+  asked: ReadonlySet<Word>,
+  features: Set<string>,
+): void {
   let one = '^'
   let two = ''
   for (const [at, word] of words.entries()) {
@@ -284,7 +293,8 @@ function wordFeatures(words: readonly Word[], topics: ReadonlySet<Word>, feature
     const sign = modifier ? 'mod' : word.text === '\n' ? '/' : symbol(word)
     if (!isBoundary(word.text)) {
       const about = modifier ? '~mod' : ''
-      features.add(`word:${word.lemma}${about}`)
+      if (!BLAND.has(word.text)) features.add(`word:${word.lemma}${about}`)
+      if (!FUNCTION.has(word.text)) addLikeness(word.text, features)
       const noun = NOUN_CLASS.get(word.text)
       if (noun !== undefined) features.add(`noun:${noun}${about}`)
       if (topics.has(word)) {
@@ -292,7 +302,10 @@ function wordFeatures(words: readonly Word[], topics: ReadonlySet<Word>, feature
         if (word.verb !== undefined && word.form !== undefined) features.add(`topic:${word.verb}`)
         else features.add('topic:any')
       }
-      if (word.verb !== undefined && word.form !== undefined) features.add(`verb:${word.verb}${about}`)
+      if (word.verb !== undefined && word.form !== undefined) {
+        const form = word.form === 'ed' || word.form === 's' ? `-${word.form}` : ''
+        features.add(`verb:${word.verb}${form}${about}${asked.has(word) ? '?' : ''}`)
+      }
       if (word.text === 'you' && ['would', 'should'].includes(words[at + 1]?.text ?? '')) features.add('tell:you-would')
       const next = words[at + 1]
       if (next !== undefined && !isBoundary(next.text)) features.add(`pair:${word.lemma} ${next.lemma}`)

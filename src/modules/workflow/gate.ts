@@ -96,7 +96,13 @@ export function advise(call: Call): Advice {
   const { run } = call
   if (run === null) return { phase: 'joined', nextRequiredTool: 'identify_intent', nextStep: STEP_TEXT.identify_intent }
   const next = advisedTool(call, run)
-  return { phase: run.phase, nextRequiredTool: next, nextStep: next === null ? freeText(run) : STEP_TEXT[next] }
+  return { phase: run.phase, nextRequiredTool: next, nextStep: next === null ? freeText(run) : stepText(next, run) }
+}
+
+function stepText(next: keyof typeof STEP_TEXT, { intentId, targetAgentId }: Run): string {
+  return next === 'release_scope' && intentId === 'handoff' && targetAgentId !== null
+    ? 'Call release_scope with reason "handoff" for each claim that you hold: it goes to the agent you named.'
+    : STEP_TEXT[next]
 }
 
 function advisedTool(call: Call, run: Run): keyof typeof STEP_TEXT | null {

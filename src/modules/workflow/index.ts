@@ -11,7 +11,8 @@ import type { Module } from '../module.ts'
 import type { Session } from '../session/session.ts'
 import { runFinished, runStarted } from './events.ts'
 import { finishRun } from './lifecycle.ts'
-import { liveRunOfSession } from './store.ts'
+import { listRuns } from './operations.ts'
+import { eraseRuns, liveRunOfSession } from './store.ts'
 import { identifyIntent } from './tools.ts'
 
 async function onSessionEnd(ws: WorkspaceTx, session: Session, actor: Actor): Promise<void> {
@@ -23,5 +24,7 @@ export const workflow: Module = {
   name: 'workflow',
   tools: [identifyIntent],
   events: [runStarted, runFinished],
+  operations: [listRuns],
   onSessionEnd,
+  erase: eraseRuns,
 }

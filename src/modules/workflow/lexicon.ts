@@ -7,32 +7,36 @@ const words = (text: string): readonly string[] => text.trim().split(/\s+/)
 
 /** Verbs by the kind of act they ask for. The first list that has a verb wins. */
 export const VERBS = {
-  takeover: words('take_over inherit adopt seize steal overtake reclaim rescue revive'),
+  takeover: words(
+    'take_over step_into see_through inherit adopt seize steal overtake reclaim rescue revive relieve succeed',
+  ),
   resume: words('continue resume carry_on pick_up go_on proceed left_off'),
   finish: words('finish complete finalize'),
-  handoff: words('hand_off hand_over wrap_up pass_on relinquish surrender yield log_off sign_off step_aside step_back'),
-  release: words('release free return vacate unclaim give_up let_go unlock'),
-  help: words('help assist support aid unblock lend_hand complement relieve back_up contribute help_out'),
+  handoff: words(
+    'hand_off hand_over wrap_up pass_on relinquish surrender yield log_off sign_off step_aside step_back stand_down bow_out hand_back clock_out log_out sign_out cede',
+  ),
+  release: words('release free return vacate unclaim give_up let_go unlock give_back'),
+  help: words('help assist support aid unblock lend_hand complement back_up contribute help_out pair_up reinforce'),
   join: words(
-    'join pair participate team_up collaborate cooperate jump_in pitch_in chip_in step_in hop_on join_in swarm',
+    'join pair participate team_up collaborate cooperate co_work jump_in pitch_in chip_in step_in hop_on join_in swarm buddy_up double_up join_hands',
   ),
   delegate: words(
-    'delegate assign reassign dispatch outsource offload allocate distribute farm_out hand_out fan_out parallelize recruit instruct spawn launch route orchestrate pawn_off enlist divvy share_out allot appoint nominate designate triage invite start_agent',
+    'delegate assign reassign dispatch outsource offload allocate distribute farm_out hand_out fan_out recruit instruct spawn launch route orchestrate pawn_off enlist divvy share_out allot appoint nominate designate triage invite start_agent commission entrust parcel_out deal_out subcontract deputize rope_in bring_in redirect_to',
   ),
   cause: words('have let get ask tell make request message ping notify order send forward give hand pass put'),
   transfer: words('transfer turn_over'),
   divide: words('split divide share'),
   plan: words(
-    'plan design architect estimate outline draft sketch brainstorm decompose break_down propose scope strategize roadmap prioritize specify spec recommend suggest think lay_out map_out work_out ideate devise formulate conceptualize map_out',
+    'plan design architect estimate outline draft sketch brainstorm whiteboard storyboard wireframe envision think_up hash_out decompose break_down propose scope strategize roadmap prioritize specify spec recommend suggest think lay_out map_out work_out ideate devise formulate conceptualize map_out',
   ),
   review: words(
-    'review audit critique criticize inspect proofread assess evaluate verify double_check sanity_check vet nitpick roast scrutinize go_over pentest qa rate grade comment_on criticise feedback ptal',
+    'review audit critique criticize inspect proofread assess evaluate verify double_check sanity_check vet nitpick roast scrutinize go_over pentest qa rate grade comment_on criticise feedback ptal second_opinion once_over judge appraise eyeball dissect tear_apart weigh_in pick_apart poke_holes cross_check',
   ),
-  explain: words('explain describe summarize elaborate clarify recap remind walk_through'),
+  explain: words('explain describe summarize elaborate clarify recap remind walk_through fill_in_me catch_up'),
   know: words('understand know learn see wonder figure_out find_out decide explore'),
   show: words('show list print display highlight count measure report'),
   look: words(
-    'find locate look look_at look_for check search grep read trace investigate analyze analyse identify monitor watch observe compare diagnose browse scan detect spot point_out study research examine',
+    'find locate look look_at look_for check search grep read trace investigate analyze analyse identify monitor watch observe compare diagnose browse scan detect spot point_out study research examine keep_an_eye follow_along keep_track look_around peek glance shadow fetch retrieve dig_up dig_into look_through',
   ),
   run: words('run execute rerun'),
   debug: words('debug troubleshoot'),
@@ -44,7 +48,7 @@ export const VERBS = {
     solve rework restructure reorganize dockerize scaffold bootstrap init initialize seed regenerate format lint prettify style
     restyle center align hide validate sanitize escape encrypt hash memoize debounce throttle paginate sort cache log
     expose limit restrict prevent allow handle parse mock stub skip ignore silence pin drop strip trim wrap unwrap uncomment comment
-    hardcode support extend expand swap switch toggle rip_out get_rid kill use turn_off turn_on turn_into set save store persist ensure
+    hardcode support extend expand swap switch toggle rip_out get_rid kill use carry_out turn_off turn_on turn_into set save store persist ensure
     make_sure document annotate type cover polyfill automate unify dedupe deduplicate consolidate separate decouple modularize
     introduce include append insert prepend attach connect bind link embed render redirect rate-limit harden secure tighten loosen
     adjust tweak tune polish finetune rearrange reorder resize shrink scale stabilize unbreak bring_back put_back squash amend bundle
@@ -53,7 +57,8 @@ export const VERBS = {
     mark flag animate round color default append_to plug code program develop craft produce close open adapt adopt_to
     fill populate normalize serialize deserialize encode decode filter group map flatten reset clear purge archive exclude unmount
     register subscribe emit trigger schedule queue batch stream benchmark profile override overwrite bypass guard enforce require
-    accept reject respect tidy tidy_up neaten shorten lengthen lower raise cap bound truncate pad indent capitalize`,
+    accept reject respect tidy tidy_up neaten revamp overhaul redesign rewire reimplement containerize backfill nuke ditch yank flesh_out whip_up knock_out roll_out iron_out track_down hunt_down touch_up beef_up vectorize parallelize swap_out phase_out
+    take_out take_down strip_out comment_out pull_out factor_out split_out stub_out hoist inject standardize harmonize recolor rephrase reword retitle relabel recompile recreate reinstall redeploy reformat reindex rebuild shorten lengthen lower raise cap bound truncate pad indent capitalize`,
   ),
 } as const satisfies Record<string, readonly string[]>
 
@@ -88,10 +93,10 @@ export const NOUNS = {
     'plan design spec specification proposal roadmap estimate rfc outline strategy architecture concept blueprint approach approaches options milestones requirements feasibility breakdown prd wbs timeline ideas idea one-pager pager way ways measures effort points todo checklist steps phases story stories epic',
   ),
   review: words(
-    'review audit feedback critique opinion thoughts pr diff changes changeset lgtm nits findings mistakes',
+    'review audit feedback critique opinion thoughts pr diff changes changeset lgtm nits findings mistakes inspection evaluation assessment judgement verdict remarks read-through',
   ),
   problem: words(
-    'bug error crash failure issue problem exception regression typo leak race deadlock warning vulnerability stacktrace traceback',
+    'bug error crash failure issue problem exception regression typo leak race deadlock warning vulnerability stacktrace traceback violation defect fault gap inconsistency pitfall hole smell flaw',
   ),
   handoff: words('handoff handover baton torch notes note summary'),
   status: words('status progress overview news state tour summary recap explanation list'),
@@ -107,14 +112,17 @@ export const NOUNS = {
   work: words(
     'work task job ticket branch run claim claims lock changes pr refactor files remainder rest reins wip stuff locks lock lease leases',
   ),
+  help: words('assistance support aid backup relief'),
 } as const satisfies Record<string, readonly string[]>
 
 /** Adjectives and nouns with which somebody asks for a judgement. */
 export const JUDGEMENTS: ReadonlySet<string> = new Set(
   words(
-    `correct safe secure good right ok okay sufficient clean ready wrong suspicious sane idiomatic readable maintainable efficient robust solid sound
+    `correct correctly properly safe secure good right ok okay sufficient clean ready wrong suspicious sane idiomatic readable maintainable efficient robust solid sound
     vulnerable scalable testable thread-safe weaknesses weakness flaws flaw smells smell holes security quality vulnerabilities mistakes
-    bugs issues problems improvements concerns feedback best conventions guidelines standards improved better dodgy bad performant acceptable mergeable red flags bottlenecks secrets weak risky reasonable alright verdict fine sound enough risks risk`,
+    bugs issues problems improvements concerns feedback best conventions guidelines standards improved better dodgy bad performant acceptable mergeable red flags bottlenecks secrets weak risky reasonable alright verdict fine sound enough risks risk
+    safer cleaner worse nicer simpler fishy shady odd weird ugly embarrassing worthless useless pointless redundant brittle fragile unclear outdated confusing sloppy messy
+    unreadable overengineered meaningful deviations inconsistencies mismatches gaps objections blockers regressions unique adequate appropriate trustworthy compliant`,
   ),
 )
 
@@ -123,7 +131,7 @@ export const FAULTS: ReadonlySet<string> = new Set(
   words(
     `broken fails failing failed fail crashes crash crashed broke wrong missing throws throwing blank empty undefined null 500 404 red error errors bug typo
     freezes hangs flickers overlaps misaligned doesnt isnt wont cant cannot stuck duplicated twice slow leak nan nothing never incorrect invalid
-    disappears cut ignored unable timeout flaky warnings regression`,
+    disappears cut ignored forgot forgotten broke although instead unable timeout flaky warnings regression`,
   ),
 )
 
@@ -161,22 +169,6 @@ export const PARTY_ADJECTIVES = {
     'other another different second third idle available free specific separate remaining several multiple many few some each every all two three four five six various frontend backend front-end back-end design docs qa test testing database infra devops mobile web api ui security data platform background sub parallel busy running active suitable whichever any',
   ),
 } as const satisfies Record<string, readonly string[]>
-
-export const FIRST_NAMES: ReadonlySet<string> = new Set(
-  words(`alice bob carol carlos dave david dan daniel eve heidi ivan judy mallory oscar peggy tom tim tina maria mary john
-    jane jenna jen jenny jennifer sarah sara sam samuel samantha peter pedro paul paula pablo anna ana anne annie ann andrea andreas andrew alex
-    alexandra alexander ali ahmed amir amy amit ananya anil anita arjun arthur ben benjamin bernd brian bruno chris christian
-    christina claire claudia clara diego dimitri dmitri elena eli elias elif emma emily emil eric erik erika eva fatima felix fernando
-    filip florian francesca francois gabriel george giulia greg hannah hans harry hassan helen helena henry hiro hugo ian igor 
-    ingrid isabel jack jacob jake james jan jason javier jens jessica jim jin joe joao johan johannes jonas jorge jose josh juan julia
-    julian julie kai karen karl karim kate katie katja kenji kevin klaus kim kumar lara lars laura lea lee lena leo leon lewis linda
-    lisa liu louis lucas lucia luis luisa lukas luke manuel marc marco marcus mariana mario markus marta martin matt matteo matthew
-    mehmet mei michael michelle miguel mike mila mohammed mohamed monica nadia natalia natasha neha nick nicolas nina nikita
-    noah nora olaf olga oliver olivia omar pat patricia patrick petra philip pierre priya rachel raj rajesh ravi rebecca ricardo rita
-    robert roberto rob robin ron rosa ryan sanjay santiago sebastian sergey sergio shreya simon sofia sophie stefan stella steve steven
-    susan sven takeshi tariq tatiana thomas tobias tony valentina vera vera victor viktor vijay vikram wei william xavier xin yan
-    yuki yusuf yara zara zoe mateusz piotr pawel kasia agnieszka bjorn astrid freya soren mads nils ulrike uwe jurgen`),
-)
 
 /** Skipped when looking for the head of a clause. */
 export const FILLERS: ReadonlySet<string> = new Set(

@@ -4,7 +4,8 @@
  * into one word.
  */
 
-import { AGENT_FAMILIES, FIRST_NAMES, PARTY_ADJECTIVES, PARTY_NOUNS } from './lexicon.ts'
+import { AGENT_FAMILIES, PARTY_ADJECTIVES, PARTY_NOUNS } from './lexicon.ts'
+import { CAPITAL_NAMES, FIRST_NAMES, NOT_PEOPLE } from './lexicon-names.ts'
 import { tokenise, type Token } from './prompt-text.ts'
 import { canonical, inflection, VERB_CLASS, type Form } from './vocabulary.ts'
 import type { VerbClass } from './lexicon.ts'
@@ -35,11 +36,20 @@ lend a hand:lend_hand give a hand:lend_hand help out:help_out back up:back_up te
 pitch in:pitch_in chip in:chip_in join in:join_in hop on:hop_on join forces:join work together:collaborate work alongside:collaborate work jointly:collaborate
 break down:break_down lay out:lay_out map out:map_out work out:work_out come up with:come_up_with put together:put_together write up:write_up
 double check:double_check sanity check:sanity_check look over:review go over:go_over go through:go_through walk through:explain walk me through:explain
+have a critical look:look_at have a close look:look_at have a quick look:look_at have a good look:look_at take a close look:look_at take a closer look:look_at take a quick look:look_at take a critical look:look_at take a good look:look_at
 look at:look_at look for:look_for look into:investigate look up:find figure out:figure_out find out:find_out point out:point_out take a look:look_at have a look:look_at
 set up:set_up wire up:wire_up hook up:hook_up clean up:clean_up tidy up:tidy_up speed up:speed_up get rid:get_rid rip out:rip_out turn off:turn_off
 turn on:turn_on turn into:turn_into bring back:bring_back put back:put_back sort out:sort_out make sure:make_sure roll back:roll_back follow up:follow_up
 up to speed:up_to_speed second pair:second_pair run out:ran_out stop working:stop_working
 read only:read_only no op:read_only hold off:hold_off give up:give_up let go of:let_go comment on:comment_on take it from here:take_over share out:share_out step by step:step_by_step pros and cons:options one pager:pager call it a day:done_today for today:done_today for the day:done_today
+release notes:release_notes carry out:carry_out keep an eye:keep_an_eye follow along:follow_along keep track:keep_track look around:look_around
+second opinion:second_opinion once over:once_over pick apart:pick_apart poke holes:poke_holes cross check:cross_check parcel out:parcel_out deal out:deal_out
+co work:co_work work hand in hand:collaborate work side by side:collaborate work with:work_with step down:step_back pull request:pr pull requests:prs
+claude code:claude gemini cli:gemini codex cli:codex github copilot:copilot take the wheel:take_over take the helm:take_over pick up the baton:take_over pick up the thread:take_over step into:step_into see through:see_through
+stand down:stand_down bow out:bow_out hand back:hand_back give back:give_back clock out:clock_out log out:log_out sign out:sign_out pass the torch:hand_off pass the baton:hand_off hand the reins:hand_off call it quits:done_today
+buddy up:buddy_up double up:double_up join hands:join_hands rope in:rope_in bring in:bring_in redirect to:redirect_to think up:think_up hash out:hash_out tear apart:tear_apart weigh in:weigh_in cast an eye:eyeball
+dig up:dig_up dig into:dig_into look through:look_through fill me in:catch_up catch me up:catch_up catch up:catch_up flesh out:flesh_out whip up:whip_up knock out:knock_out roll out:roll_out iron out:iron_out
+track down:track_down hunt down:hunt_down touch up:touch_up beef up:beef_up swap out:swap_out phase out:phase_out take out:take_out take down:take_down strip out:strip_out comment out:comment_out pull out:pull_out factor out:factor_out split out:split_out stub out:stub_out
 rate limit:rate-limit dry run:dry_run what about:what_about how about:how_about what if:what_if as soon as:when heads up:fyi got it:got_it`)
 
 function phraseTable(text: string): Map<string, [string[], string][]> {
@@ -61,7 +71,6 @@ function phraseTable(text: string): Map<string, [string[], string][]> {
 const SPLIT_PHRASES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   hand: { over: 'hand_over', off: 'hand_off', out: 'hand_out' },
   take: { over: 'take_over' },
-  pick: { up: 'pick_up' },
   wrap: { up: 'wrap_up' },
   turn: { over: 'hand_over', off: 'turn_off', on: 'turn_on' },
   pass: { on: 'pass_on', along: 'pass_on', over: 'hand_over' },
@@ -70,6 +79,9 @@ const SPLIT_PHRASES: Readonly<Record<string, Readonly<Record<string, string>>>> 
   lend: { hand: 'lend_hand' },
   help: { out: 'help_out' },
   farm: { out: 'farm_out' },
+  parcel: { out: 'parcel_out' },
+  carry: { out: 'carry_out', on: 'carry_on' },
+  pick: { up: 'pick_up', apart: 'pick_apart' },
   plan: { out: 'plan' },
   look: { over: 'review' },
   put: { back: 'put_back' },
@@ -78,7 +90,17 @@ const SPLIT_PHRASES: Readonly<Record<string, Readonly<Record<string, string>>>> 
 
 /** The words of a prompt, boundaries included. */
 export function wordsOf(prompt: string): Word[] {
-  return parties(joined(tokenise(prompt)))
+  return nouns(parties(joined(tokenise(prompt))))
+}
+
+const ARTICLES = new Set("the a an my our your their his its 's".split(' '))
+
+/** "the plan", "my fix", "codex's review": after an article a word that could be a verb is a noun. */
+function nouns(words: readonly Word[]): Word[] {
+  return words.map((word, at) => {
+    if (word.form !== 'base' || !ARTICLES.has(words[at - 1]?.text ?? '')) return word
+    return { text: word.text, lemma: word.lemma }
+  })
 }
 
 function lexical(token: Token): Word {
@@ -149,7 +171,7 @@ const NOT_NOUN = new Set(
   `to on with from for in at of by into over about as is are was were has have had can could should will would may might
   must does did do dont not that which who so then and or but if when while until since because before after it them this these those
   the a an my your his her their its our i you we he she they me him us out up off down again now please already still too also instead
-  yet today tomorrow yesterday tonight here there right onto else per within alone need needs wants must free currently one get be gets im its ive isnt cant wont doesnt`.split(
+  yet today tomorrow yesterday tonight here there right onto else per within alone need needs wants must free currently one get be gets im its ive isnt cant wont doesnt thats whos hes shes theyre hasnt hadnt didnt wasnt isn`.split(
     /\s+/,
   ),
 )
@@ -159,7 +181,11 @@ const CAUSATIVES = new Set(
 const PRODUCT_WORDS = new Set(
   'api sdk model cli key keys config plugin extension position style prompt code'.split(' '),
 )
-const MENTIONED_BY = new Set('help ask tell assist unblock support from ping message'.split(' '))
+const MENTIONED_BY = new Set(
+  'help ask tell assist unblock from ping message give let have send get hand assign brief invite join replace relieve remind inform notify'.split(
+    ' ',
+  ),
+)
 
 /** Folds noun phrases for people and agents into one {@link PARTY} word each. */
 function parties(words: readonly (Word & { name: boolean })[]): Word[] {
@@ -187,7 +213,14 @@ function partyAt(words: readonly (Word & { name: boolean })[], at: number, befor
     return word.text === 'cursor' && (last === 'the' || last === 'a' || last === 'mouse') ? undefined : 'named'
   }
   if (FIRST_NAMES.has(word.text) && (word.name || word.verb === undefined)) return 'named'
-  if (word.name && word.verb === undefined && (MENTIONED_BY.has(last) || next?.text === "'s")) return 'named'
+  if (word.name && CAPITAL_NAMES.has(word.text)) return 'named'
+  if (
+    word.name &&
+    word.verb === undefined &&
+    !NOT_PEOPLE.has(word.text) &&
+    (MENTIONED_BY.has(last) || next?.text === "'s")
+  )
+    return 'named'
   if (!PARTY_NOUNS.has(word.text) || isModifier(words, at)) return undefined
   const specific = isAdjective(last) || last === 'of'
   if (/^(?:session|instance|dev|bot|guy|shift|peer|folk|crew|worker|developer|owner)/.test(word.text) && !specific)
@@ -195,8 +228,10 @@ function partyAt(words: readonly (Word & { name: boolean })[], at: number, befor
   return /^(?:some|any|every|who)/.test(word.text) ? 'some' : 'other'
 }
 
-const isAdjective = (text: string): boolean =>
-  text === '<num>' || Object.values(PARTY_ADJECTIVES).some((list) => list.includes(text))
+const PREVIOUS: ReadonlySet<string> = new Set(PARTY_ADJECTIVES.previous)
+const NEXT: ReadonlySet<string> = new Set(PARTY_ADJECTIVES.next)
+const ADJECTIVES: ReadonlySet<string> = new Set(Object.values(PARTY_ADJECTIVES).flat())
+const isAdjective = (text: string): boolean => text === '<num>' || ADJECTIVES.has(text)
 
 /** "agent list", "team settings": the noun after it is what is meant. */
 function isModifier(words: readonly Word[], at: number): boolean {
@@ -219,8 +254,8 @@ function qualified(which: NonNullable<Word['which']>, out: Word[]): NonNullable<
     const last = out.at(-1)
     if (last === undefined) break
     const { text } = last
-    if (PARTY_ADJECTIVES.previous.includes(text)) result = 'previous'
-    else if (PARTY_ADJECTIVES.next.includes(text)) result = 'next'
+    if (PREVIOUS.has(text)) result = 'previous'
+    else if (NEXT.has(text)) result = 'next'
     else if (!DETERMINERS.has(text) && !isAdjective(text)) break
     out.pop()
   }

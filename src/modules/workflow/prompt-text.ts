@@ -7,6 +7,7 @@
  */
 
 import { AGENT_FAMILIES } from './lexicon.ts'
+import { FIRST_NAMES } from './lexicon-names.ts'
 import { FOREIGN_SUBSTRINGS } from './lexicon-foreign.ts'
 
 /** A prompt says what it wants at its ends; what is between is material. Longer prompts are cut to these, characters. */
@@ -27,9 +28,41 @@ const TRACE_LINE =
 const DIFF_LINE = /^(?:diff --git|index [0-9a-f]{7}|@@ |\+\+\+ |--- [ab]\/|[+-] {0,8}[\w<@/#}{]+.*[;{}()=]$)/
 const CODE_LINE =
   /^(?:(?:const|let|var|function|import|export|def|class|return|public|private|async|from|if|for|while|select|<\/?[a-z]+)\b.*(?:[;{}=]|=>|\):?$|from .*)|[})\];]+$)/i
+/** How people type in a hurry. */
+const SHORT: ReadonlyMap<string, string> = new Map([
+  ['u', 'you'],
+  ['ur', 'your'],
+  ['r', 'are'],
+  ['w/', 'with'],
+  ['w', 'with'],
+  ['w/o', 'without'],
+  ['b4', 'before'],
+  ['abt', 'about'],
+  ['bc', 'because'],
+  ['cuz', 'because'],
+  ['msg', 'message'],
+  ['gonna', 'going to'],
+  ['wanna', 'want to'],
+  ['gimme', 'give me'],
+  ['lemme', 'let me'],
+  ['ya', 'you'],
+  ['tho', 'though'],
+  ['ppl', 'people'],
+  ['smth', 'something'],
+  ['sth', 'something'],
+  ['wdyt', 'what do you think'],
+  ['rn', 'now'],
+  ['idk', 'i dont know'],
+  ['pls', 'please'],
+  ['plz', 'please'],
+  ['thx', 'thanks'],
+  ['ty', 'thanks'],
+])
 const VERSION = /^v?\d[\d.,x%]*(?:[a-z]{1,3})?$/i
 const TICKET = /^(?:#\d+|[A-Z]{2,10}-\d+|gh-\d+)$/
 const PUNCTUATION_TAIL = '.,;:!?…)]}>*"\'”»'
+const AGENT_WORDS = new Set('agent bot session worker subagent'.split(' '))
+const ADJECTIVE_ENDINGS = new Set('based style like side specific compatible friendly position'.split(' '))
 const JOINED = new Set('what that it let who where how there here he she when why'.split(' '))
 
 /**
@@ -158,6 +191,11 @@ function word(core: string, out: Token[]): void {
 }
 
 function pushWord(lower: string, name: boolean, out: Token[]): void {
+  const meant = SHORT.get(lower)
+  if (meant !== undefined) {
+    for (const text of meant.split(' ')) out.push({ text, name: false })
+    return
+  }
   const apostrophe = lower.indexOf("'")
   if (apostrophe > 0) {
     const base = lower.slice(0, apostrophe)
@@ -165,6 +203,9 @@ function pushWord(lower: string, name: boolean, out: Token[]): void {
     if (suffix === 's' && !JOINED.has(base)) {
       pushWord(base, name, out)
       out.push({ text: "'s", name: false })
+    } else if (suffix === 'll') {
+      pushWord(base, name, out)
+      out.push({ text: 'will', name: false })
     } else if (base.length <= 2 && suffix.length > 2) pushWord(suffix, name, out)
     else out.push({ text: base + suffix, name })
     return
@@ -172,11 +213,18 @@ function pushWord(lower: string, name: boolean, out: Token[]): void {
   const hyphen = lower.indexOf('-')
   if (hyphen > 0) {
     const base = lower.slice(0, hyphen)
-    if (AGENT_FAMILIES.has(base) || base === 'agent' || base === 'session') out.push({ text: '<agent>', name: false })
+    if (namesAgent(base, lower.slice(lower.lastIndexOf('-') + 1))) out.push({ text: '<agent>', name: false })
     else for (const part of lower.split('-')) if (part !== '') out.push({ text: part, name: false })
     return
   }
   out.push({ text: lower, name })
+}
+
+/** "codex-2", "agent-7", "alice-laptop", "backend-bot"; not "cursor-based", "worker-pool", "user-agent". */
+function namesAgent(first: string, last: string): boolean {
+  if (AGENT_FAMILIES.has(first) || FIRST_NAMES.has(first)) return !ADJECTIVE_ENDINGS.has(last)
+  if (AGENT_WORDS.has(first)) return /\d|^[a-z]$/.test(last)
+  return (last === 'agent' || last === 'bot') && first !== 'user'
 }
 
 function placeholderOf(core: string, first: boolean): string {

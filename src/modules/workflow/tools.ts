@@ -55,7 +55,7 @@ export const identifyIntent = callTool({
       alternatives: alternatives.map((other) => ({ intentId: other.intentId, confidence: other.confidence })),
       reasons: [...reasons],
       editable,
-      steps: stepsOf(intentId),
+      steps: stepsOf(intentId, targetAgentId !== null),
       run: {
         runId: run.id,
         intentId,
@@ -83,13 +83,15 @@ async function checkTarget(call: Call, targetAgentId: string): Promise<void> {
 
 const READ = { tool: 'read_team_state', when: 'now', why: 'see what the others do, and get the current stateHash' }
 
-function stepsOf(intentId: IntentId) {
+function stepsOf(intentId: IntentId, hasTarget: boolean) {
   if (!INTENTS[intentId].editable) {
     return [
       READ,
       { tool: 'update_my_state', when: 'then', why: 'tell the team what you are looking at; footprint stays empty' },
       intentId === 'handoff'
-        ? { tool: 'release_scope', when: 'for each claim you hold', why: 'let whoever goes on have the paths' }
+        ? hasTarget
+          ? { tool: 'release_scope', when: 'for each claim, with reason "handoff"', why: 'the target agent gets it' }
+          : { tool: 'release_scope', when: 'for each claim you hold', why: 'let whoever goes on have the paths' }
         : { tool: 'update_my_state', when: 'when finished', why: 'publish status "done" and what you found' },
     ]
   }

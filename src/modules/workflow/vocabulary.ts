@@ -4,7 +4,6 @@ import {
   AGENT_FAMILIES,
   AUXILIARIES,
   FILLERS,
-  FIRST_NAMES,
   NOT_TYPOS,
   NOUNS,
   PARTY_ADJECTIVES,
@@ -15,6 +14,7 @@ import {
   VERBS,
   type VerbClass,
 } from './lexicon.ts'
+import { CAPITAL_NAMES, FIRST_NAMES, NOT_PEOPLE } from './lexicon-names.ts'
 import { FOREIGN_WORDS } from './lexicon-foreign.ts'
 
 export type Form = 'base' | 's' | 'ing' | 'ed'
@@ -55,7 +55,10 @@ const IRREGULAR: Readonly<Record<string, readonly [lemma: string, form: Form]>> 
 }
 
 /** Verbs that are no class of their own but take part in phrases ("take … over", "go on", "leave notes"). */
-const PHRASE_VERBS = 'do go take leave stop want need come keep work start try'.split(' ')
+const PHRASE_VERBS =
+  'do go take leave stop want need come keep work start try provide offer lend conduct perform present supply deliver compose hold act serve stay begin set bring'.split(
+    ' ',
+  )
 
 export const VERB_CLASS: ReadonlyMap<string, VerbClass> = verbClasses()
 
@@ -117,6 +120,8 @@ const KNOWN: ReadonlySet<string> = new Set([
   ...FILLERS,
   ...AUXILIARIES,
   ...FIRST_NAMES,
+  ...CAPITAL_NAMES,
+  ...NOT_PEOPLE,
   ...Object.values(PARTY_ADJECTIVES).flat(),
 ])
 
