@@ -1,4 +1,5 @@
-import { type Client, findClient } from './clients.ts'
+import { isClientIdUrl } from './client-document.ts'
+import { type Client, describedClient, findClient } from './clients.ts'
 import type { AuthorizationRequest } from './codes.ts'
 import type { AuthContext } from './context.ts'
 import { duplicateIn, type Parameters, parametersOf } from './form.ts'
@@ -26,17 +27,17 @@ interface Draft {
 /**
  * Finds out who asks and where the answer goes. Until this holds nothing may be sent anywhere (S-18).
  *
+ * @param userId the person who is signed in.
+ * @returns null when that person must be known first: nobody anonymous makes this server fetch a document.
  * @throws OAuthError to be shown on a page of our own.
  */
-export async function findDestination(context: AuthContext, query: URLSearchParams): Promise<Destination> {
-  const clientId = onlyValue(query, 'client_id')
-  const client = await context.database.query((orm) => findClient(orm, clientId))
-  if (client === null) {
-    throw new OAuthError(
-      'invalid_client',
-      'This client is not registered here. Start the sign-in again from your agent.',
-    )
-  }
+export async function findDestination(
+  context: AuthContext,
+  query: URLSearchParams,
+  userId: string | undefined,
+): Promise<Destination | null> {
+  const client = await findAskingClient(context, onlyValue(query, 'client_id'), userId)
+  if (client === null) return null
   const redirectUri = onlyValue(query, 'redirect_uri')
   if (!client.redirectUris.some((registered) => redirectUriMatches(registered, redirectUri))) {
     throw new OAuthError('invalid_request', 'The client asks to return to an address that it did not register.')
@@ -45,6 +46,34 @@ export async function findDestination(context: AuthContext, query: URLSearchPara
   // What is there twice, or too long to be given back, is not given back.
   const state = states.length === 1 && (states[0]?.length ?? 0) <= AUTH_LIMITS.stateChars ? states[0] : undefined
   return { client, redirectUri, state }
+}
+
+const UNKNOWN_CLIENT = 'This client is not registered here. Start the sign-in again from your agent.'
+
+/** One sentence for whatever was wrong: what our requests find out about other people's servers is not told (S-45). */
+const UNUSABLE_DOCUMENT =
+  'The document about this client, at the address that is its id, cannot be used. ' +
+  'Wait a minute, then start the sign-in again from your agent.'
+
+/** The client as it registered, or as its document says now; null without a person where that takes a fetch. */
+async function findAskingClient(
+  context: AuthContext,
+  clientId: string,
+  userId: string | undefined,
+): Promise<Client | null> {
+  const { database, clientDocuments } = context
+  if (!clientId.startsWith('https://')) {
+    const client = await database.query((orm) => findClient(orm, clientId))
+    if (client === null) throw new OAuthError('invalid_client', UNKNOWN_CLIENT)
+    return client
+  }
+  // Also where a person consented to it before: what is on record may be long out of date.
+  if (clientDocuments === null) throw new OAuthError('invalid_client', UNKNOWN_CLIENT)
+  if (!isClientIdUrl(clientId)) throw new OAuthError('invalid_client', UNUSABLE_DOCUMENT)
+  if (userId === undefined) return null
+  const description = await clientDocuments.find(clientId, userId)
+  if (description === null) throw new OAuthError('invalid_client', UNUSABLE_DOCUMENT)
+  return describedClient(clientId, description)
 }
 
 /**

@@ -13,7 +13,7 @@ export function clientAddress(c: Context, trustProxy: boolean): string {
 }
 
 /** @hono/node-server puts Node's request into the environment; in-process requests have none. */
-function peerAddress(env: unknown): string | undefined {
+export function peerAddress(env: unknown): string | undefined {
   if (typeof env !== 'object' || env === null || !('incoming' in env)) return undefined
   const { incoming } = env
   if (typeof incoming !== 'object' || incoming === null || !('socket' in incoming)) return undefined

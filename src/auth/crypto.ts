@@ -1,9 +1,10 @@
-import { createHash, hkdfSync, timingSafeEqual } from 'node:crypto'
+import { createHash, hash, hkdfSync, timingSafeEqual } from 'node:crypto'
+import type { Sealer } from '../kernel/sealer.ts'
 import { EncryptJWT, errors, jwtDecrypt, type JWTPayload } from 'jose'
 
 /** The form in which every secret of ours is stored and looked up: SHA-256 in lower-case hex. */
 export function sha256(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex')
+  return hash('sha256', secret, 'hex')
 }
 
 /** Compares two secrets in a time that tells nothing about them, not even their length. */
@@ -30,13 +31,6 @@ export async function open(key: Uint8Array, sealed: string): Promise<JWTPayload 
     if (thrown instanceof errors.JOSEError) return null
     throw thrown
   }
-}
-
-/** Hands short-lived state to a browser and takes it back unread and unchanged. */
-export interface Sealer {
-  seal(claims: JWTPayload, ttlSeconds: number): Promise<string>
-  /** The claims, or null when the text is not ours, was changed, is for another purpose, or is too old. */
-  open(sealed: string): Promise<JWTPayload | null>
 }
 
 /** @param secrets the first seals, all open, so that they can be exchanged one after the other. */

@@ -1,3 +1,4 @@
+import type { Config } from '../config.ts'
 import { SCOPES } from '../kernel/principal.ts'
 import { resourceUri } from './resource.ts'
 
@@ -18,7 +19,7 @@ export function protectedResourceMetadata(publicUrl: string) {
 }
 
 /** RFC 8414 §2. Everything derives from the configured public URL, never from the request (S-04). */
-export function authorizationServerMetadata(publicUrl: string) {
+export function authorizationServerMetadata({ publicUrl, fetchClientDocuments }: Config) {
   return {
     issuer: publicUrl,
     authorization_endpoint: `${publicUrl}/oauth/authorize`,
@@ -32,7 +33,11 @@ export function authorizationServerMetadata(publicUrl: string) {
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: ['none'],
     revocation_endpoint_auth_methods_supported: ['none'],
+    // The name of an access token type stands for that token as the way to authenticate (RFC 8414 §2).
+    introspection_endpoint_auth_methods_supported: ['Bearer'],
     scopes_supported: SCOPES,
     authorization_response_iss_parameter_supported: true,
+    // Clients that see it stop registering themselves (CIMD §6), so only where their documents can be fetched.
+    ...(fetchClientDocuments && { client_id_metadata_document_supported: true }),
   }
 }

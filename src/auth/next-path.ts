@@ -11,6 +11,9 @@ export function safeNext(next: string | undefined, publicUrl: string): string {
   return url.pathname + url.search
 }
 
+/** Where a person sees and changes how they sign in. */
+export const PASSWORD_PATH = '/account/password'
+
 /** The address of one of our pages that goes on at `next`. */
 export function pathWithNext(path: '/login' | '/logout', next: string): string {
   return `${path}?${new URLSearchParams({ next }).toString()}`

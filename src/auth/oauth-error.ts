@@ -58,7 +58,7 @@ export function toOAuthError(thrown: unknown, log: Log): OAuthError {
 }
 
 /** A failed query's message lists its parameters, among them password hashes: the log gets the database's words alone. */
-function withoutParameters(error: unknown): unknown {
+export function withoutParameters(error: unknown): unknown {
   return error instanceof DrizzleQueryError ? error.cause : error
 }
 

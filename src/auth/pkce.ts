@@ -11,7 +11,12 @@ export function isChallenge(text: string): boolean {
   return CHALLENGE.test(text)
 }
 
+/** The S256 challenge of a verifier (RFC 7636 §4.2). */
+export function challengeOf(verifier: string): string {
+  return createHash('sha256').update(verifier).digest('base64url')
+}
+
 /** RFC 7636 §4.6 with S256, the only method we accept. */
 export function verifies(verifier: string, challenge: string): boolean {
-  return VERIFIER.test(verifier) && equalSecrets(createHash('sha256').update(verifier).digest('base64url'), challenge)
+  return VERIFIER.test(verifier) && equalSecrets(challengeOf(verifier), challenge)
 }

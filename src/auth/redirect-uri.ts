@@ -1,3 +1,4 @@
+import type { Landing } from '../web/pages/client.tsx'
 import { AUTH_LIMITS } from './limits.ts'
 import { parseUrl } from './url.ts'
 
@@ -26,6 +27,11 @@ export function isRegistrable(uri: string): boolean {
   return !FORBIDDEN_SCHEMES.test(url.protocol) && /^[^:]+:\//.test(uri)
 }
 
+/** What of a client's redirect URIs we take, each once. One that we do not take does not spoil the others. */
+export function usableRedirectUris(uris: readonly string[]): string[] {
+  return [...new Set(uris.filter(isRegistrable))]
+}
+
 /**
  * Is `requested` the registered redirect URI? Exactly equal as text (OAuth 2.1 §2.3.1), with one exception: the port of
  * a loopback http address, which native clients choose at each start (RFC 8252 §7.3).
@@ -36,15 +42,20 @@ export function redirectUriMatches(registered: string, requested: string): boole
   return a !== null && b !== null && a[1] === b[1] && a[3] === b[3] && isRegistrable(requested)
 }
 
-/** Does the address lead to a program on the person's own machine, which nobody can verify? */
-export function isLoopback(uri: string): boolean {
-  return LOOPBACK.test(uri)
+/**
+ * Is it what a native application gives: loopback, or a scheme of its own (OpenID Connect Dynamic Client Registration §2)?
+ * https may be anybody's.
+ */
+export function isNative(uri: string): boolean {
+  return !uri.startsWith('https://')
 }
 
-/** Where a person would say that it leads: host and port, or for an application's own scheme that scheme. */
-export function destinationOf(uri: string): string {
-  const url = new URL(uri)
-  return url.protocol === 'https:' || url.protocol === 'http:' ? url.host : `${url.protocol}//${url.host}`
+/** Where a redirect URI leads, as a person would tell it: host and port, or an application's own scheme. */
+export function landingOf(uri: string): Landing {
+  const { protocol, host } = new URL(uri)
+  if (LOOPBACK.test(uri)) return { kind: 'own-computer', address: host }
+  if (protocol === 'https:') return { kind: 'website', address: host }
+  return { kind: 'application', address: host === '' ? protocol : `${protocol}//${host}` }
 }
 
 /** The redirect URI with the parameters of an authorization response added (RFC 6749 §4.1.2). */

@@ -1,6 +1,8 @@
 import { and, eq, inArray } from 'drizzle-orm'
 import type { Database } from '../db/client.ts'
 import { databaseNow } from '../db/clock.ts'
+import { entry } from '../modules/audit/entry.ts'
+import { record } from '../modules/audit/store.ts'
 import type { Client } from './clients.ts'
 import type { AuthContext } from './context.ts'
 import { sha256 } from './crypto.ts'
@@ -8,7 +10,7 @@ import { type Parameters, required } from './form.ts'
 import { accessTokens, grants } from './schema.ts'
 import { requireClient } from './token.ts'
 import { tokenKind } from './token-format.ts'
-import { findRefreshToken, lockGrant, revokeGrant } from './tokens.ts'
+import { findRefreshToken, lockGrant, revokeGrant, userOfGrant } from './tokens.ts'
 
 /**
  * Token revocation (RFC 7009). A refresh token of any generation ends its grant and so every access token of it; an
@@ -23,8 +25,8 @@ export async function revoke(context: AuthContext, form: Parameters): Promise<vo
   // Our tokens say themselves what they are; token_type_hint is not needed.
   const kind = tokenKind(presented)
   if (kind === 'at') {
-    await revokeAccessToken(context.database, client, presented)
-    context.forgetTokens()
+    const grantId = await revokeAccessToken(context.database, client, presented)
+    if (grantId !== null) await context.tokenRevoked(grantId)
   }
   if (kind === 'rt') {
     const grantId = await revokeByRefreshToken(context.database, client, presented)
@@ -32,11 +34,19 @@ export async function revoke(context: AuthContext, form: Parameters): Promise<vo
   }
 }
 
-async function revokeAccessToken(database: Database, client: Client, token: string): Promise<void> {
-  await database.query((orm) => {
-    const ofClient = orm.select({ id: grants.id }).from(grants).where(eq(grants.clientId, client.id))
+async function revokeAccessToken(database: Database, client: Client, token: string): Promise<string | null> {
+  return database.transaction(async (tx) => {
+    const ofClient = tx.select({ id: grants.id }).from(grants).where(eq(grants.clientId, client.id))
     const own = and(eq(accessTokens.tokenHash, sha256(token)), inArray(accessTokens.grantId, ofClient))
-    return orm.delete(accessTokens).where(own)
+    const [ended] = await tx.delete(accessTokens).where(own).returning({ grantId: accessTokens.grantId })
+    if (ended === undefined) return null
+    const { grantId } = ended
+    const userId = await userOfGrant(tx, grantId)
+    const actor = { kind: 'client', clientId: client.id } as const
+    if (userId !== null) {
+      await record(tx, [entry(userId, 'access_token.revoked', { grantId, clientId: client.id }, actor)])
+    }
+    return grantId
   })
 }
 

@@ -1,4 +1,5 @@
-import { index, integer, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
+import { sql } from 'drizzle-orm'
+import { boolean, index, integer, jsonb, pgTable, primaryKey, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
 import type { Scope } from '../kernel/principal.ts'
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 })
@@ -6,13 +7,61 @@ const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date',
 // No column of this file holds a secret: what ends in `_hash` is a SHA-256 (Argon2id for passwords).
 
 /** Embedded accounts: how a person proves who they are with an e-mail address and a password. */
-export const accounts = pgTable('accounts', {
-  /** Normalised: trimmed, lower case. */
-  email: text('email').primaryKey(),
-  userId: text('user_id').notNull(),
-  passwordHash: text('password_hash').notNull(),
-  createdAt: at('created_at').notNull(),
-})
+export const accounts = pgTable(
+  'accounts',
+  {
+    /** Normalised: trimmed, lower case. */
+    email: text('email').primaryKey(),
+    userId: text('user_id').notNull(),
+    passwordHash: text('password_hash').notNull(),
+    createdAt: at('created_at').notNull(),
+  },
+  (t) => [uniqueIndex('accounts_of_user').on(t.userId)],
+)
+
+/** Who a person is at an upstream. Issuer and subject alone say that it is the same person again (S-37). */
+export const identities = pgTable(
+  'identities',
+  {
+    issuer: text('issuer').notNull(),
+    subject: text('subject').notNull(),
+    userId: text('user_id').notNull(),
+    /** What the upstream says now, for the person to recognise it by; proves nothing. */
+    email: text('email').notNull(),
+    /** The identity that the user was made from keeps their name and address; one that was added later does not. */
+    namesUser: boolean('names_user').notNull(),
+    createdAt: at('created_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.issuer, t.subject] }), index('identities_of_user').on(t.userId)],
+)
+
+/** Sign-ins at upstreams that came back, so that none comes back twice (S-34). */
+export const spentTrips = pgTable(
+  'spent_trips',
+  {
+    tripHash: text('trip_hash').primaryKey(),
+    expiresAt: at('expires_at').notNull(),
+  },
+  (t) => [index('spent_trips_by_expiry').on(t.expiresAt)],
+)
+
+/** How often somebody tried to sign in to an account, from one address and from all: see sign-in-throttle.ts. */
+export const signInAttempts = pgTable(
+  'sign_in_attempts',
+  {
+    /** Of the account and the address, or of the account alone; whether or not there is such an account. */
+    keyHash: text('key_hash').primaryKey(),
+    /** Since the window began, without success. */
+    failures: integer('failures').notNull(),
+    windowEndsAt: at('window_ends_at').notNull(),
+    lastAt: at('last_at').notNull(),
+    /** Until when this address counts as one that the person uses. */
+    provenUntil: at('proven_until').notNull(),
+    /** The later of the two: then the row says nothing more. */
+    expiresAt: at('expires_at').notNull(),
+  },
+  (t) => [index('sign_in_attempts_by_expiry').on(t.expiresAt)],
+)
 
 /** A person signed in with a browser. */
 export const browserSessions = pgTable(
@@ -28,7 +77,10 @@ export const browserSessions = pgTable(
   (t) => [index('browser_sessions_by_expiry').on(t.expiresAt), index('browser_sessions_of_user').on(t.userId)],
 )
 
-/** OAuth clients, self-registered (RFC 7591) and all public: whatever they say of themselves is unverified. */
+/**
+ * OAuth clients, all public. Those that registered themselves (RFC 7591), and those that people consented to whose id is
+ * the URL of a metadata document, as that document last was; it is asked again for each authorization.
+ */
 export const clients = pgTable(
   'oauth_clients',
   {
@@ -78,7 +130,12 @@ export const grants = pgTable(
     revokedAt: at('revoked_at'),
     revokedBecause: text('revoked_because').$type<RevocationReason>(),
   },
-  (t) => [index('oauth_grants_of_user').on(t.userId)],
+  (t) => [
+    index('oauth_grants_of_user').on(t.userId),
+    index('oauth_grants_revoked')
+      .on(t.revokedAt)
+      .where(sql`revoked_at is not null`),
+  ],
 )
 
 export type RevocationReason = 'client' | 'person' | 'code_replayed' | 'refresh_token_reused'
@@ -113,5 +170,35 @@ export const refreshTokens = pgTable(
   (t) => [
     index('oauth_refresh_tokens_of_grant').on(t.grantId),
     index('oauth_refresh_tokens_by_expiry').on(t.expiresAt),
+  ],
+)
+
+/** Personal access tokens: for CI, and for agents without a browser. Sessions hang on one as on a grant. */
+export const personalTokens = pgTable(
+  'personal_tokens',
+  {
+    id: text('id').primaryKey(),
+    userId: text('user_id').notNull(),
+    name: text('name').notNull(),
+    tokenHash: text('token_hash').notNull(),
+    /** For the person to know it by, in lists: how it begins, and its last characters. */
+    prefix: text('prefix').notNull(),
+    lastFour: text('last_four').notNull(),
+    scopes: jsonb('scopes').$type<readonly Scope[]>().notNull(),
+    /** The only workspace that it opens; null for all of the person's. */
+    onlyWorkspaceId: text('only_workspace_id'),
+    createdAt: at('created_at').notNull(),
+    /** Null: it does not end by itself. */
+    expiresAt: at('expires_at'),
+    /** Written at most once a minute. */
+    lastUsedAt: at('last_used_at'),
+    revokedAt: at('revoked_at'),
+  },
+  (t) => [
+    uniqueIndex('personal_tokens_by_hash').on(t.tokenHash),
+    index('personal_tokens_of_user').on(t.userId),
+    index('personal_tokens_revoked')
+      .on(t.revokedAt)
+      .where(sql`revoked_at is not null`),
   ],
 )

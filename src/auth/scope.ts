@@ -22,6 +22,6 @@ export function narrowedScopes(requested: string | undefined, granted: readonly 
 }
 
 /** In the one order, as the wire has it. */
-export function scopeText(scopes: readonly Scope[]): string {
+export function scopeText(scopes: readonly string[]): string {
   return SCOPES.filter((scope) => scopes.includes(scope)).join(' ')
 }

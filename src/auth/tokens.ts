@@ -1,10 +1,12 @@
-import { and, eq, isNull, lt } from 'drizzle-orm'
+import { and, eq, isNull, lt, type SQL } from 'drizzle-orm'
 import type { Orm, Tx } from '../db/client.ts'
 import type { Scope } from '../kernel/principal.ts'
+import { type AccountActor, entry, type NewEntry, person, SERVER } from '../modules/audit/entry.ts'
+import { record } from '../modules/audit/store.ts'
 import { sha256 } from './crypto.ts'
 import { AUTH_LIMITS } from './limits.ts'
 import { after, ago, purge } from './purge.ts'
-import { accessTokens, grants, refreshTokens, type RevocationReason } from './schema.ts'
+import { accessTokens, grants, personalTokens, refreshTokens, type RevocationReason } from './schema.ts'
 import { newToken } from './token-format.ts'
 
 export type Grant = typeof grants.$inferSelect
@@ -21,6 +23,29 @@ export interface IssuedAccessToken {
 export async function lockGrant(tx: Tx, grantId: string): Promise<Grant | null> {
   const rows = await tx.select().from(grants).where(eq(grants.id, grantId)).for('update')
   return rows[0] ?? null
+}
+
+/**
+ * Has the grant not been revoked? Then it is not until the transaction ends: who revokes it waits, and finds what the
+ * transaction has hung on it.
+ */
+export async function holdGrant(tx: Tx, grantId: string): Promise<boolean> {
+  const live = and(eq(grants.id, grantId), isNull(grants.revokedAt))
+  const token = and(eq(personalTokens.id, grantId), isNull(personalTokens.revokedAt))
+  const [ofGrant, ofToken] = await Promise.all([
+    tx.select({ id: grants.id }).from(grants).where(live).for('share'),
+    tx.select({ id: personalTokens.id }).from(personalTokens).where(token).for('share'),
+  ])
+  return ofGrant.length + ofToken.length > 0
+}
+
+/** The person who gave the grant. */
+export async function userOfGrant(orm: Orm, grantId: string): Promise<string | null> {
+  const [ofGrant, ofToken] = await Promise.all([
+    orm.select({ userId: grants.userId }).from(grants).where(eq(grants.id, grantId)),
+    orm.select({ userId: personalTokens.userId }).from(personalTokens).where(eq(personalTokens.id, grantId)),
+  ])
+  return (ofGrant[0] ?? ofToken[0])?.userId ?? null
 }
 
 /** Is the grant neither revoked nor past its end? */
@@ -84,23 +109,43 @@ export async function markRotated(tx: Tx, token: RefreshToken, sealedSuccessor: 
 }
 
 /**
- * Ends a grant and so all its tokens, for good. The caller tells the rest of the process after the commit.
+ * Ends a grant and so all its tokens, for good, and puts that on record: the last work of its transaction. The caller tells
+ * the rest of the process after the commit.
  *
  * @returns false when it had ended before.
  */
-export async function revokeGrant(
-  orm: Orm | Tx,
-  grantId: string,
+export async function revokeGrant(tx: Tx, grantId: string, because: RevocationReason, now: Date): Promise<boolean> {
+  const ended = await endGrants(tx, eq(grants.id, grantId), because, now)
+  await record(tx, ended.map(grantEnded))
+  return ended.length > 0
+}
+
+/** What ended, for the account log. */
+export type EndedGrant = Pick<Grant, 'id' | 'userId' | 'clientId'> & { readonly because: RevocationReason }
+
+/** Ends those grants that have not ended before. @returns them; to put them on record is the caller's. */
+export async function endGrants(
+  tx: Tx,
+  which: SQL | undefined,
   because: RevocationReason,
   now: Date,
-): Promise<boolean> {
-  const live = and(eq(grants.id, grantId), isNull(grants.revokedAt))
-  const rows = await orm
+): Promise<EndedGrant[]> {
+  const rows = await tx
     .update(grants)
     .set({ revokedAt: now, revokedBecause: because })
-    .where(live)
-    .returning({ id: grants.id })
-  return rows.length > 0
+    .where(and(which, isNull(grants.revokedAt)))
+    .returning({ id: grants.id, userId: grants.userId, clientId: grants.clientId })
+  return rows.map((row) => ({ ...row, because }))
+}
+
+export function grantEnded({ id, userId, clientId, because }: EndedGrant): NewEntry {
+  const by: Readonly<Record<RevocationReason, AccountActor>> = {
+    client: { kind: 'client', clientId },
+    person: person(userId),
+    code_replayed: SERVER,
+    refresh_token_reused: SERVER,
+  }
+  return entry(userId, 'grant.revoked', { grantId: id, clientId, because }, by[because])
 }
 
 function earlier(a: Date, b: Date): Date {

@@ -1,6 +1,8 @@
 import { eq } from 'drizzle-orm'
 import type { Tx } from '../../db/client.ts'
 import { databaseNow } from '../../db/clock.ts'
+import { entry } from '../../modules/audit/entry.ts'
+import { record } from '../../modules/audit/store.ts'
 import type { Client } from '../clients.ts'
 import { type AuthorizationCode, lockCode } from '../codes.ts'
 import type { AuthContext } from '../context.ts'
@@ -78,8 +80,11 @@ async function redeem(tx: Tx, code: AuthorizationCode, now: Date): Promise<Issue
     expiresAt: after(now, AUTH_LIMITS.grantTtlSeconds),
   }
   await tx.insert(grants).values(grant)
-  return {
+  const issued = {
     access: await issueAccessToken(tx, grant, grant.scopes, now),
     refreshToken: await issueRefreshToken(tx, grant, 1, now),
   }
+  const { id: grantId, userId, clientId } = grant
+  await record(tx, [entry(userId, 'grant.began', { grantId, clientId }, { kind: 'client', clientId })])
+  return issued
 }
