@@ -1,25 +1,21 @@
 import { AppError, toAppError } from '../kernel/errors.ts'
 import { LIMITS, type Pace } from '../kernel/limits.ts'
 import type { Log } from '../kernel/log.ts'
+import { NO_METRICS, type Metrics } from '../kernel/metrics.ts'
+import type { Reader, SourcedEvent, StreamSource } from '../kernel/stream.ts'
 
-/** An event as far as the stream looks into it; its JSON is the data. */
-export interface StreamedEvent {
-  readonly seq: number
-  readonly type: string
-}
+/** Whose they are. */
+export type StreamKind = 'rest' | 'mcp'
 
-export interface StreamSource {
-  readonly userId: string
-  /** May this caller read this? Throws an AppError where not; asked before the answer and again while it is open. */
-  check(): Promise<void>
-  /** What to send. Must end when the signal says so. */
-  follow(signal: AbortSignal): AsyncIterable<readonly StreamedEvent[]>
-}
+/** Why a stream ended: the reason that its signal has. */
+type End = 'reader_left' | 'right_lost' | 'stalled' | 'source_ended' | 'failed' | 'drained'
 
-/** The open server-sent event streams (WHATWG HTML, section 9.2) of this replica. */
+/** The open server-sent event streams (WHATWG HTML, section 9.2) of this replica: those of REST and those of MCP. */
 export interface EventStreams {
   /** @throws AppError RATE_LIMITED beyond LIMITS.streamsPerUser; UNAVAILABLE while draining; whatever `check` throws */
-  open(source: StreamSource): Promise<Response>
+  open(source: StreamSource, kind: StreamKind): Promise<Response>
+  /** Looks at once whether the person, or everybody, still may read what they read: for when a token was revoked. */
+  recheck(userId?: string): void
   /** Ends all streams after a whole event; from now on there are no new ones. */
   drain(): void
 }
@@ -31,17 +27,25 @@ const HEADERS = {
   'X-Accel-Buffering': 'no',
 }
 
-const KEEP_ALIVE = new TextEncoder().encode(':\n\n')
+const encoder = new TextEncoder()
+const KEEP_ALIVE = encoder.encode(':\n\n')
 
 type Controller = ReadableStreamDefaultController<Uint8Array>
 type StreamPace = Pick<Pace, 'keepAliveMs' | 'recheckMs' | 'stallMs'>
 
-export function createEventStreams(deps: { log: Log; pace: StreamPace }): EventStreams {
-  const openByUser = new Map<string, Set<AbortController>>()
+/** One of a person's places, given back when `over` is aborted: whoever ends a stream does nothing else. */
+interface Place {
+  readonly over: AbortController
+  readonly checks: Checks
+}
+
+export function createEventStreams(deps: { log: Log; pace: StreamPace; metrics?: Metrics }): EventStreams {
+  const { metrics = NO_METRICS } = deps
+  const openByUser = new Map<string, Set<Place>>()
   let draining = false
 
-  /** One of the person's places, given back when the stream is over. */
-  function takePlace(userId: string): AbortController {
+  function takePlace(source: StreamSource): Place {
+    const { userId } = source
     if (draining) throw new AppError('UNAVAILABLE', undefined, { retryAfterMs: 1_000 })
     const places = openByUser.get(userId) ?? new Set()
     if (places.size >= LIMITS.streamsPerUser) {
@@ -50,48 +54,110 @@ export function createEventStreams(deps: { log: Log; pace: StreamPace }): EventS
       })
     }
     const over = new AbortController()
-    openByUser.set(userId, places.add(over))
+    const place = { over, checks: createChecks(source, over) }
+    openByUser.set(userId, places.add(place))
     over.signal.addEventListener('abort', () => {
-      places.delete(over)
+      places.delete(place)
       if (places.size === 0) openByUser.delete(userId)
     })
-    return over
+    return place
   }
 
   return {
-    async open(source) {
-      const over = takePlace(source.userId)
+    async open(source, kind) {
+      const place = takePlace(source)
+      const { over, checks } = place
       try {
         await source.check()
+        await source.watch(checks.now, over.signal)
       } catch (thrown) {
-        over.abort()
+        end(over, 'failed')
         throw thrown
       }
-      return new Response(createBody(source, over, deps), { headers: HEADERS })
+      const noLongerOpen = metrics.hold('orkestrate_event_streams', { stream: kind })
+      over.signal.addEventListener('abort', () => {
+        noLongerOpen()
+        metrics.count('orkestrate_event_streams_ended_total', { stream: kind, end: String(over.signal.reason) })
+      })
+      // What happened between the two.
+      checks.now()
+      return new Response(createBody(source, place, deps), { headers: HEADERS })
+    },
+    recheck(userId) {
+      const some = userId === undefined ? [...openByUser.values()] : [openByUser.get(userId) ?? []]
+      for (const places of some) for (const { checks } of places) checks.now()
     },
     drain() {
       draining = true
-      for (const places of openByUser.values()) for (const over of places) over.abort()
+      for (const places of openByUser.values()) for (const { over } of places) end(over, 'drained')
     },
   }
 }
 
-/**
- * Made by pulling: the next events are read when the socket has taken the last ones, so a slow reader costs one batch.
- * `over` is where everything ends; whoever ends it leaves the rest to the listeners on its signal.
- */
+function end(over: AbortController, why: End): void {
+  over.abort(why)
+}
+
+/** Of the looks that time makes, each so many-th is a whole one: a member who was deleted by hand is in no journal. */
+const WHOLE_EVERY = 6
+
+interface Checks {
+  /** Something happened. A check under way may have looked before that, so another one follows it. */
+  readonly now: () => void
+  /** Time passed: mostly only the caller is looked at. Checks never pile up: on a slow database they would keep it slow. */
+  readonly again: () => void
+}
+
+/** Ends a stream whose reader may not read any more; while the database is away it stays. */
+function createChecks(reader: Reader, over: AbortController): Checks {
+  let checking = false
+  let wanted = false
+  let looks = 0
+
+  async function run(first: () => Promise<void>): Promise<void> {
+    checking = true
+    for (let check: typeof first | null = first; check !== null && !over.signal.aborted;) {
+      wanted = false
+      await check().catch((thrown: unknown) => {
+        if (toAppError(thrown).code !== 'UNAVAILABLE') end(over, 'right_lost')
+      })
+      check = wanted ? () => reader.check() : null
+    }
+    checking = false
+  }
+
+  return {
+    now() {
+      wanted = true
+      if (!checking) void run(() => reader.check())
+    },
+    again() {
+      looks += 1
+      if (!checking) void run(() => (looks % WHOLE_EVERY === 0 ? reader.check() : reader.checkCaller()))
+    },
+  }
+}
+
+/** Made by pulling: the next events are read when the socket has taken the last ones, so a slow reader costs one batch. */
 function createBody(
   source: StreamSource,
-  over: AbortController,
+  { over, checks }: Place,
   { log, pace }: { log: Log; pace: StreamPace },
 ): ReadableStream<Uint8Array> {
-  const chunks = encoded(source.follow(over.signal), over.signal)
+  const chunks = source.chunks(over.signal)
   let stall: NodeJS.Timeout | undefined
   let cancelled = false
 
+  /** Nobody will pull any more. What the source holds is let go also where it waits to be asked for the next chunk. */
+  function abandon(why: End): void {
+    clearTimeout(stall)
+    end(over, why)
+    chunks.return().catch((err: unknown) => log.error({ err }, 'an event stream could not be ended'))
+  }
+
   function awaitReader(controller: Controller): void {
     stall = setTimeout(() => {
-      over.abort()
+      abandon('stalled')
       // Not `close`: the socket would stay, with what is in its buffer.
       controller.error(new Error('the reader of an event stream took nothing for too long'))
     }, pace.stallMs)
@@ -101,15 +167,13 @@ function createBody(
     const keepAlive = setInterval(() => {
       if (controller.desiredSize === 0) controller.enqueue(KEEP_ALIVE)
     }, pace.keepAliveMs)
-    const recheck = setInterval(() => {
-      source.check().catch((thrown: unknown) => {
-        if (toAppError(thrown).code !== 'UNAVAILABLE') over.abort()
-      })
-    }, pace.recheckMs)
-    over.signal.addEventListener('abort', () => {
+    const recheck = setInterval(checks.again, pace.recheckMs)
+    const stop = () => {
       clearInterval(keepAlive)
       clearInterval(recheck)
-    })
+    }
+    over.signal.addEventListener('abort', stop)
+    if (over.signal.aborted) stop()
     // Nobody may ever read: the body of an answer to HEAD.
     awaitReader(controller)
   }
@@ -122,36 +186,34 @@ function createBody(
     })
     if (cancelled) return
     if (next === null || next.done === true) {
-      over.abort()
+      end(over, next === null ? 'failed' : 'source_ended')
       controller.close()
     } else {
-      controller.enqueue(next.value)
+      controller.enqueue(encoder.encode(next.value))
       awaitReader(controller)
     }
   }
 
   function cancel(): void {
     cancelled = true
-    clearTimeout(stall)
-    over.abort()
+    abandon('reader_left')
   }
 
   return new ReadableStream({ start, pull, cancel }, { highWaterMark: 0 })
 }
 
-/** Whole events, as many as make a chunk. */
-async function* encoded(
-  batches: AsyncIterable<readonly StreamedEvent[]>,
+/** Events as server-sent events: whole ones, as many as make a chunk. */
+export async function* eventChunks(
+  batches: AsyncIterable<readonly SourcedEvent[]>,
   signal: AbortSignal,
-): AsyncGenerator<Uint8Array, void> {
-  const encoder = new TextEncoder()
+): AsyncGenerator<string, void> {
   for await (const batch of batches) {
     let text = ''
     for (const event of batch) {
       text += `id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
       if (text.length < LIMITS.streamChunkChars && event !== batch.at(-1)) continue
       if (signal.aborted) return
-      yield encoder.encode(text)
+      yield text
       text = ''
     }
   }

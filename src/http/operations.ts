@@ -1,12 +1,11 @@
 import { Hono } from 'hono'
+import type { Readiness } from './readiness.ts'
 
 /** What operators and load balancers ask: alive, ready, which build. */
 export function createOperations(deps: {
-  /** Answers, or rejects, within the bounds of a database call. */
-  database: { ping(): Promise<void> }
   version: string
-  /** False while draining. */
-  ready: () => boolean
+  /** Answers within the bounds of a database call. */
+  readiness: () => Promise<Readiness>
 }): Hono {
   const app = new Hono()
 
@@ -14,13 +13,8 @@ export function createOperations(deps: {
   app.get('/version', (c) => c.json({ name: 'orkestrate', version: deps.version, node: process.version }))
 
   app.get('/readyz', async (c) => {
-    if (!deps.ready()) return c.json({ ready: false, reason: 'draining' }, 503)
-    try {
-      await deps.database.ping()
-      return c.json({ ready: true })
-    } catch {
-      return c.json({ ready: false, reason: 'database unreachable' }, 503)
-    }
+    const readiness = await deps.readiness()
+    return c.json(readiness, readiness.ready ? 200 : 503, { 'Cache-Control': 'no-store' })
   })
 
   return app

@@ -4,6 +4,20 @@ import { secureHeaders } from 'hono/secure-headers'
 const ONE_YEAR = 'max-age=31536000; includeSubDomains'
 
 /**
+ * The headers of every answer, whoever it is for (S-35): its type is what it says, and there is no way here but https
+ * where the public URL has that.
+ */
+export function baseHeaders(publicUrl: string): MiddlewareHandler {
+  const isHttps = publicUrl.startsWith('https:')
+  return async (c, next) => {
+    await next()
+    // Not c.header, which makes a finished answer anew, its body as a stream: see http/request-log.ts.
+    c.res.headers.set('X-Content-Type-Options', 'nosniff')
+    if (isHttps) c.res.headers.set('Strict-Transport-Security', ONE_YEAR)
+  }
+}
+
+/**
  * The headers of every page for people (S-35): nothing but our own stylesheet and icon loads, no script at all, no
  * framing, no referrer, no cache.
  *

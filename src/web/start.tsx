@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
-import { Layout } from './layout.tsx'
+import { AccountLinks, Layout } from './layout.tsx'
 import { pageHeaders } from './page-headers.ts'
+import { Name } from './pages/client.tsx'
 import { renderPage } from './render.ts'
 import { clientSetups } from './setup.ts'
 
@@ -37,7 +38,7 @@ export function createStartPage(deps: {
 function StartPage(props: { publicUrl: string; person: Person | null; workspaces: readonly WorkspaceRow[] }) {
   const { publicUrl, person, workspaces } = props
   return (
-    <Layout title="Start" wide>
+    <Layout title="Start" width="wide">
       {person === null ? <Welcome /> : <Workspaces person={person} workspaces={workspaces} />}
       <h2 class="parting">Connect an agent</h2>
       <p class="soft">
@@ -79,17 +80,21 @@ function Welcome() {
 function Workspaces({ person, workspaces }: { person: Person; workspaces: readonly WorkspaceRow[] }) {
   return (
     <>
-      <h1>Hello, {person.name}</h1>
+      <h1>
+        Hello, <Name>{person.name}</Name>
+      </h1>
       {workspaces.length === 0 ? (
         <p>
           You have no workspace yet. The first agent that joins from one of your repositories makes one, named after it.
         </p>
       ) : (
-        <ul class="list">
+        <ul class="list" role="list">
           {workspaces.map(({ workspaceName, role, active, repos }) => (
             <li>
               <div>
-                <strong>{workspaceName}</strong>
+                <strong>
+                  <Name>{workspaceName}</Name>
+                </strong>
                 {active && <span class="soft"> · active</span>}
                 <p class="soft">
                   {role} ·{' '}
@@ -100,9 +105,13 @@ function Workspaces({ person, workspaces }: { person: Person; workspaces: readon
           ))}
         </ul>
       )}
-      <p class="below">
-        <a href="/account/connections">Connections</a> · <a href="/logout">Sign out</a>
-      </p>
+      <AccountLinks
+        to={[
+          ['/account/connections', 'Connections'],
+          ['/account/password', 'How you sign in'],
+          ['/logout', 'Sign out'],
+        ]}
+      />
     </>
   )
 }

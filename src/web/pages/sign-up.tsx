@@ -1,4 +1,5 @@
 import { Alert, Field, Layout } from '../layout.tsx'
+import { SetUpCode } from '../upstreams.tsx'
 
 export interface SignUpProps {
   readonly next: string
@@ -47,17 +48,7 @@ export function SignUpPage({ next, email, name, error, needsCode }: SignUpProps)
           minlength={8}
           maxlength={256}
         />
-        {needsCode && (
-          <Field
-            label="Set-up code"
-            name="code"
-            type="text"
-            autocomplete="one-time-code"
-            hint="The server printed it when it started. Only the first account needs it."
-            required
-            maxlength={100}
-          />
-        )}
+        {needsCode && <SetUpCode />}
         <button type="submit">Create account</button>
       </form>
       <p class="below">
