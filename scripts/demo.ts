@@ -71,7 +71,9 @@ async function showJournal(
 ): Promise<string> {
   timeline.heading('The journal')
   const events: ExportedEvent[] = []
-  for await (const event of readRemoteJournal(remote)) {
+  for await (const read of readRemoteJournal(remote)) {
+    // A workspace's: its actors are those of events.
+    const event = read as ExportedEvent
     events.push(event)
     const { seq, type, actor, hash } = event
     const who = actor.kind === 'agent' ? actor.agentId : actor.kind

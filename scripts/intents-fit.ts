@@ -20,7 +20,7 @@ const MIN_COUNT = 3
 /** Features whose weights all stay below this, in hundredths, are left out of the file. */
 const MIN_WEIGHT = 8
 const L2 = 1
-const ITERATIONS = 300
+const ITERATIONS = 200
 
 interface Example {
   readonly prompt: LabelledPrompt
@@ -45,64 +45,79 @@ const TRUST: ReadonlyMap<string, number> = new Map([
 ])
 const weightOf = (feature: string): number => TRUST.get(feature.slice(0, feature.indexOf(':'))) ?? 1
 
-function scores(model: Model, features: readonly string[]): number[] {
-  const out = Array.from({ length: CLASSES }, (_, c) => model.weights[model.index.size * CLASSES + c] ?? 0)
-  for (const feature of features) {
-    const row = model.index.get(feature)
-    if (row === undefined) continue
-    for (let c = 0; c < CLASSES; c++)
-      out[c] = (out[c] ?? 0) + weightOf(feature) * (model.weights[row * CLASSES + c] ?? 0)
-  }
-  return out
-}
-
-function softmax(values: readonly number[], temperature = 1): number[] {
-  const top = Math.max(...values)
-  const powers = values.map((value) => Math.exp((value - top) / temperature))
-  const sum = powers.reduce((a, b) => a + b, 0)
-  return powers.map((power) => power / sum)
-}
-
 /** Adam on the full batch: the loss is convex, so every run ends in the same place. */
 function fit(examples: readonly Example[]): Model {
   const counts = new Map<string, number>()
   for (const { features } of examples) for (const f of features) counts.set(f, (counts.get(f) ?? 0) + 1)
   const index = new Map([...counts].filter(([, n]) => n >= MIN_COUNT).map(([f], row) => [f, row]))
-  const size = (index.size + 1) * CLASSES
+  const bias = index.size
+  const size = (bias + 1) * CLASSES
   const weights = new Float64Array(size)
   const first = new Float64Array(size)
   const second = new Float64Array(size)
-  const model = { index, weights }
-  const rows = examples.map(({ features }) =>
-    features.flatMap((f) => {
-      const row = index.get(f)
-      return row === undefined ? [] : [[row, weightOf(f)] as const]
-    }),
-  )
+  const gradient = new Float64Array(size)
+  const rows = examples.map(({ features }) => rowsOf(features, index))
+  const scored = new Float64Array(CLASSES)
   for (let step = 1; step <= ITERATIONS; step++) {
-    const gradient = weights.map((w, i) => (i < index.size * CLASSES ? L2 * w : 0))
-    for (const [n, { label }] of examples.entries()) {
-      const z = Array.from({ length: CLASSES }, (_, c) => weights[index.size * CLASSES + c] ?? 0)
-      for (const [row, v] of rows[n] ?? [])
-        for (let c = 0; c < CLASSES; c++) z[c] = (z[c] ?? 0) + v * (weights[row * CLASSES + c] ?? 0)
-      const delta = softmax(z)
-      delta[label] = (delta[label] ?? 0) - 1
-      for (const [row, v] of [...(rows[n] ?? []), [index.size, 1] as const]) {
-        for (let c = 0; c < CLASSES; c++) {
-          const at = row * CLASSES + c
-          gradient[at] = (gradient[at] ?? 0) + v * (delta[c] ?? 0)
-        }
+    for (let i = 0; i < size; i++) gradient[i] = i < bias * CLASSES ? L2 * (weights[i] ?? 0) : 0
+    for (const [n, { at, trust }] of rows.entries()) {
+      addScores(weights, at, trust, scored)
+      toProbabilities(scored)
+      const label = examples[n]?.label ?? 0
+      scored[label] = (scored[label] ?? 0) - 1
+      for (let k = 0; k < at.length; k++) {
+        const row = at[k] ?? 0
+        const t = trust[k] ?? 0
+        for (let c = 0; c < CLASSES; c++) gradient[row + c] = (gradient[row + c] ?? 0) + t * (scored[c] ?? 0)
       }
     }
     const rate = ((0.1 * Math.sqrt(1 - 0.999 ** step)) / (1 - 0.9 ** step)) * (1 - (0.9 * step) / ITERATIONS)
     for (let i = 0; i < size; i++) {
       const g = gradient[i] ?? 0
-      first[i] = 0.9 * (first[i] ?? 0) + 0.1 * g
-      second[i] = 0.999 * (second[i] ?? 0) + 0.001 * g * g
-      weights[i] = (weights[i] ?? 0) - (rate * (first[i] ?? 0)) / (Math.sqrt(second[i] ?? 0) + 1e-8)
+      const m = 0.9 * (first[i] ?? 0) + 0.1 * g
+      const v = 0.999 * (second[i] ?? 0) + 0.001 * g * g
+      first[i] = m
+      second[i] = v
+      weights[i] = (weights[i] ?? 0) - (rate * m) / (Math.sqrt(v) + 1e-8)
     }
   }
-  return model
+  return { index, weights }
+}
+
+/** Where the rows of an example's features (and the bias) start in the weights, and how far each is trusted. */
+function rowsOf(
+  features: readonly string[],
+  index: ReadonlyMap<string, number>,
+): { readonly at: Int32Array; readonly trust: Float64Array } {
+  const known = features.flatMap((name) => {
+    const row = index.get(name)
+    return row === undefined ? [] : [{ row, trust: weightOf(name) }]
+  })
+  return {
+    at: Int32Array.from([...known.map(({ row }) => row * CLASSES), index.size * CLASSES]),
+    trust: Float64Array.from([...known.map(({ trust }) => trust), 1]),
+  }
+}
+
+function addScores(weights: Float64Array, at: Int32Array, trust: Float64Array, out: Float64Array): void {
+  out.fill(0)
+  for (let k = 0; k < at.length; k++) {
+    const row = at[k] ?? 0
+    const t = trust[k] ?? 0
+    for (let c = 0; c < CLASSES; c++) out[c] = (out[c] ?? 0) + t * (weights[row + c] ?? 0)
+  }
+}
+
+/** Softmax in place. */
+function toProbabilities(values: Float64Array, temperature = 1): void {
+  const top = values.reduce((a, b) => Math.max(a, b), -Infinity)
+  let sum = 0
+  for (let c = 0; c < CLASSES; c++) {
+    const power = Math.exp(((values[c] ?? 0) - top) / temperature)
+    values[c] = power
+    sum += power
+  }
+  for (let c = 0; c < CLASSES; c++) values[c] = (values[c] ?? 0) / sum
 }
 
 const argmax = (values: readonly number[]): number => values.indexOf(Math.max(...values))
@@ -113,9 +128,21 @@ function heldOutScores(examples: readonly Example[]): number[][] {
   const foldOf = (i: number): number => Math.floor(i / RUN_LENGTH) % FOLDS
   for (let fold = 0; fold < FOLDS; fold++) {
     const model = fit(examples.filter((_, i) => foldOf(i) !== fold))
-    for (const [i, example] of examples.entries()) if (foldOf(i) === fold) out[i] = scores(model, example.features)
+    for (const [i, example] of examples.entries()) {
+      if (foldOf(i) !== fold) continue
+      const { at, trust } = rowsOf(example.features, model.index)
+      const scored = new Float64Array(CLASSES)
+      addScores(model.weights, at, trust, scored)
+      out[i] = [...scored]
+    }
   }
   return out
+}
+
+function softmax(values: readonly number[], temperature: number): readonly number[] {
+  const out = Float64Array.from(values)
+  toProbabilities(out, temperature)
+  return [...out]
 }
 
 function negativeLogLikelihood(examples: readonly Example[], held: readonly number[][], temperature: number): number {

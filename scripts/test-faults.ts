@@ -1,58 +1,84 @@
 /**
- * `npm run test:faults [-- <minutes>] [-- --seconds 30] [-- --seed 7] [-- --servers 2]`
+ * `npm run test:faults [-- --quick] [-- --only <name>[,<name>…] [<minutes>]] [-- --seed 7]`
  *
- * Many agents over HTTP on a server that is killed with -9 at random, as is its PostgreSQL. Afterwards: is the recorded
- * history linearizable, is every acknowledged write there, does the journal hold? Exit code 0 when nothing is wrong.
- * With the same seed the agents and the injector draw the same numbers; when things happen is the machine's affair.
+ * Everything that can go wrong around the server is done to it, one thing after the other, while agents work on it
+ * (docs/faults.md has the list). Each scenario prints `ok` or `FAIL` with what was measured; the exit code is 0 when
+ * none failed. With the same seed the agents draw the same numbers; when things happen is the machine's affair.
+ *
+ * Minutes are for the scenarios that have no end of their own, `kill` and `soak`; given alone they mean `kill`.
  */
 import { randomInt } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { runWithFaults } from '../test/faults/run.ts'
+import type { Verdict } from '../test/faults/scenario.ts'
+import { SCENARIOS } from '../test/faults/scenarios/index.ts'
+
+/** `--quick` takes five minutes. On a machine where it takes much longer, the last scenarios are left out, and it says so. */
+const QUICK_MS = 480_000
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
     seconds: { type: 'string' },
     seed: { type: 'string', default: String(randomInt(2 ** 31)) },
-    servers: { type: 'string', default: '1' },
-    workspaces: { type: 'string', default: '2' },
-    clients: { type: 'string', default: '8' },
   },
 })
 
-const durationMs = options.seconds === undefined ? Number(positionals[0] ?? 5) * 60_000 : Number(options.seconds) * 1000
-const HISTORY_DIR = '.cache/faults'
+const durationMs =
+  options.seconds === undefined
+    ? positionals[0] === undefined
+      ? undefined
+      : Number(positionals[0]) * 60_000
+    : Number(options.seconds) * 1_000
+if (Number.isNaN(durationMs)) fail(`"${positionals[0] ?? options.seconds}" is no number`)
+const only = options.only ?? (durationMs === undefined ? undefined : 'kill')
+const names = only?.split(',') ?? SCENARIOS.map(({ name }) => name)
+const chosen = names.map(
+  (name) => SCENARIOS.find((scenario) => scenario.name === name) ?? fail(`no scenario "${name}"`),
+)
 
 const startedAt = performance.now()
-const report = await runWithFaults({
-  seed: Number(options.seed),
-  durationMs,
-  servers: Number(options.servers),
-  workspaces: Number(options.workspaces),
-  clientsPerWorkspace: Number(options.clients),
-  log: (line) => console.log(`${((performance.now() - startedAt) / 1000).toFixed(0).padStart(5)} s  ${line}`),
-})
-
-const { faults, violations } = report
-console.log(
-  [
-    '',
-    `operations        ${report.operations}, ${report.unknownOutcomes} with an unknown outcome`,
-    `faults            ${faults.serverKills} kills of the server, ${faults.postmasterKills} of PostgreSQL`,
-    `windows           ${report.windows.length}, checked with ${report.configurations} configurations`,
-    `journal           ${report.events} events, ${report.claimsGranted} claims granted`,
-    `violations        ${violations.length}`,
-    ...violations.slice(0, 20).map((violation) => `  ${violation.slice(0, 1_000)}`),
-  ].join('\n'),
-)
-if (violations.length > 0) {
-  await mkdir(HISTORY_DIR, { recursive: true })
-  const path = `${HISTORY_DIR}/seed-${options.seed}.ndjson`
-  const lines = report.windows.flatMap(({ name, operations }) =>
-    operations.map((operation) => JSON.stringify({ window: name, ...operation })),
+let failed = 0
+let skipped = 0
+for (const { name, fault, run } of chosen) {
+  // So that a slow machine, too, is done in minutes.
+  if (options.quick && performance.now() - startedAt > QUICK_MS) {
+    console.log(`\nskip ${name}: --quick begins nothing more after ${QUICK_MS / 1_000} s; --only ${name} runs it`)
+    skipped += 1
+    continue
+  }
+  console.log(`\n${name}: ${fault} (seed ${options.seed})`)
+  const begunAt = performance.now()
+  const log = (line: string) => console.log(`${seconds(begunAt).padStart(7)}  ${line}`)
+  const verdict = await run({ quick: options.quick, seed: Number(options.seed), durationMs, log }).catch(
+    (error: unknown): Verdict => ({
+      figures: {},
+      violations: [error instanceof Error ? (error.stack ?? '') : String(error)],
+    }),
   )
-  await writeFile(path, `${lines.join('\n')}\n`)
-  console.log(`the history is in ${path}`)
+  if (verdict.violations.length > 0) failed += 1
+  console.log(told(name, verdict, seconds(begunAt)))
 }
-process.exit(violations.length === 0 ? 0 : 1)
+const ok = chosen.length - failed - skipped
+console.log(`\n${ok} ok, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}, ${seconds(startedAt)}`)
+process.exit(failed === 0 ? 0 : 1)
+
+function told(name: string, { figures, violations, missed = [] }: Verdict, took: string): string {
+  const lines = [
+    ...Object.entries(figures).map(([what, figure]) => `  ${what.padEnd(22)} ${figure}`),
+    ...missed.map((target) => `  missed                 ${target}`),
+    ...violations.slice(0, 20).map((violation) => `  VIOLATION              ${violation.slice(0, 1_000)}`),
+    ...(violations.length > 20 ? [`  and ${violations.length - 20} violations more`] : []),
+  ]
+  return [`${violations.length === 0 ? 'ok  ' : 'FAIL'} ${name}, ${took}`, ...lines].join('\n')
+}
+
+function seconds(since: number): string {
+  return `${((performance.now() - since) / 1_000).toFixed(1)} s`
+}
+
+function fail(message: string): never {
+  console.error(`${message}; the scenarios are ${SCENARIOS.map(({ name }) => name).join(', ')}`)
+  process.exit(2)
+}

@@ -5,17 +5,36 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
-import { boundTable, errorTable, eventTable } from './tables.ts'
+import {
+  accountEntryTable,
+  adjustableTable,
+  boundTable,
+  errorTable,
+  eventTable,
+  operationTable,
+  permissionTable,
+  resourceTable,
+} from './tables.ts'
+import { restExamples } from './rest.ts'
 import { intentTable, workflowSection } from './workflow.ts'
 
-export const PROTOCOL = fileURLToPath(new URL('../../docs/protocol.md', import.meta.url))
+const page = (name: string) => fileURLToPath(new URL(`../../docs/${name}`, import.meta.url))
+
+export const PROTOCOL = page('protocol.md')
+export const REST = page('rest.md')
 
 const BLOCKS: Readonly<Record<string, () => string>> = {
   intents: intentTable,
   workflow: workflowSection,
   errors: errorTable,
   bounds: boundTable,
+  adjustable: adjustableTable,
   events: eventTable,
+  accountEntries: accountEntryTable,
+  examples: restExamples,
+  operations: operationTable,
+  permissions: permissionTable,
+  resources: resourceTable,
 }
 
 /** The page with its generated parts made anew; everything else as it is. Throws for a part that nobody knows. */
@@ -32,5 +51,5 @@ export async function regenerated(page: string): Promise<string> {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeFileSync(PROTOCOL, await regenerated(readFileSync(PROTOCOL, 'utf8')))
+  for (const path of [PROTOCOL, REST]) writeFileSync(path, await regenerated(readFileSync(path, 'utf8')))
 }

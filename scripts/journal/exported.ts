@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ExportedEvent } from '../../src/journal/event.ts'
+import type { ChainedEntry } from '../../src/journal/chain.ts'
 
 const text = z.string()
 
@@ -12,6 +12,10 @@ const Exported = z.strictObject({
     z.strictObject({ kind: z.literal('system') }),
     z.strictObject({ kind: z.literal('user'), userId: text }),
     z.strictObject({ kind: z.literal('agent'), userId: text, sessionId: text, agentId: text }),
+    // Of account logs.
+    z.strictObject({ kind: z.literal('token'), userId: text, grantId: text }),
+    z.strictObject({ kind: z.literal('client'), clientId: text }),
+    z.strictObject({ kind: z.literal('anybody') }),
   ]),
   payload: z.record(text, z.unknown()),
   hash: text,
@@ -21,9 +25,9 @@ const Exported = z.strictObject({
 export class NotAnEvent extends Error {}
 
 /** The value itself, which is hashed as it came, once its shape holds. @throws NotAnEvent */
-export function asEvent(value: unknown): ExportedEvent {
+export function asEvent(value: unknown): ChainedEntry {
   const parsed = Exported.safeParse(value)
-  if (parsed.success) return value as ExportedEvent
+  if (parsed.success) return value as ChainedEntry
   const faults = parsed.error.issues.map(({ path, message }) => `${path.map(String).join('.') || 'event'}: ${message}`)
   throw new NotAnEvent(`it is not an exported event (${faults.slice(0, 3).join('; ')})`)
 }
@@ -33,7 +37,7 @@ export function asEvent(value: unknown): ExportedEvent {
  *
  * @throws NotAnEvent naming the line.
  */
-export async function* readExport(lines: AsyncIterable<string>): AsyncGenerator<ExportedEvent> {
+export async function* readExport(lines: AsyncIterable<string>): AsyncGenerator<ChainedEntry> {
   let number = 0
   for await (const line of lines) {
     number += 1
