@@ -21,43 +21,109 @@ interface Rule {
 const ORDER = modules.map((module) => `modules/${module.name}/`)
 
 /** What every module shares: the call, the shape of a module, and the fields of schemas. */
-const SHARED = ['modules/call.ts', 'modules/module.ts', 'modules/fields.ts']
+const SHARED = ['modules/call.ts', 'modules/module.ts', 'modules/fields.ts', 'modules/office.ts']
 
 /** SQL is written in these files of a module and nowhere else in it. */
-const isModuleSql = (file: string): boolean => /^modules\/[^/]+\/(schema|store)\.ts$/u.test(file)
+const isModuleSql = (file: string): boolean => /^modules\/[^/]+\/(schema|(?:[a-z-]+-)?store)\.ts$/u.test(file)
 
 const RULES: Readonly<Record<string, Rule>> = {
-  'kernel/': { ours: [], packages: ['zod', 'uuidv7', 'canonicalize', '@oslojs/encoding'] },
-  'config.ts': { ours: [], packages: ['zod'] },
+  'kernel/': { ours: [], packages: ['@opentelemetry/api', 'zod', 'uuidv7', 'canonicalize', '@oslojs/encoding'] },
+  'config.ts': { ours: ['kernel/'], packages: ['zod'] },
   'secret-key.ts': { ours: [], packages: [] },
   'logging.ts': { ours: ['kernel/'], packages: ['pino'] },
   // The list of all tables, read by drizzle-kit alone; nothing in src imports it.
-  'db/schema.ts': { ours: ['journal/schema.ts', 'auth/schema.ts', ...ORDER], packages: [] },
+  'db/schema.ts': { ours: ['journal/schema.ts', 'auth/schema.ts', 'rates/schema.ts', ...ORDER], packages: [] },
   'db/': { ours: ['kernel/'], packages: ['drizzle-orm', 'postgres', 'zod'] },
   'journal/': { ours: ['kernel/', 'db/'], packages: ['drizzle-orm'] },
   // Shared by all modules, so it may name their types, and run nothing of them.
-  'modules/call.ts': { ours: ['kernel/', 'journal/'], types: ORDER, packages: [], packageTypes: ['zod'] },
-  'modules/module.ts': { ours: ['kernel/', 'journal/', 'modules/call.ts'], types: ORDER, packages: [] },
+  'modules/call.ts': {
+    ours: ['kernel/', 'journal/'],
+    types: ['db/', 'modules/confirmation.ts', ...ORDER],
+    packages: [],
+    packageTypes: ['zod'],
+  },
+  'modules/module.ts': {
+    ours: ['kernel/', 'journal/', 'modules/call.ts'],
+    types: ['db/', 'modules/office.ts', ...ORDER],
+    packages: [],
+  },
+  // How operations are made: it names the types of what they work with, and runs nothing of it.
+  'modules/office.ts': {
+    ours: ['kernel/'],
+    types: ['db/', 'journal/', ...ORDER],
+    packages: ['zod'],
+  },
   'modules/fields.ts': { ours: ['kernel/'], packages: ['zod'] },
   ...Object.fromEntries(ORDER.map((area, position) => [area, moduleRule(ORDER.slice(0, position))])),
   // The modules put together: the only files that know all of them.
   'modules/': { ours: ['kernel/', 'db/', 'journal/', ...SHARED, ...ORDER], packages: [] },
   'web/': { ours: ['kernel/'], packages: ['hono'] },
   'auth/': {
-    ours: ['kernel/', 'db/', 'modules/tenancy/', 'web/'],
+    ours: ['kernel/', 'db/', 'modules/audit/', 'modules/tenancy/', 'modules/office.ts', 'modules/fields.ts', 'web/'],
     types: ['config.ts'],
-    packages: ['hono', 'zod', 'drizzle-orm', 'jose', '@node-rs/argon2', '@oslojs/encoding'],
+    packages: [
+      'hono',
+      'zod',
+      'drizzle-orm',
+      'jose',
+      'openid-client',
+      '@node-rs/argon2',
+      '@oslojs/encoding',
+      'ipaddr.js',
+    ],
   },
+  'observe/': {
+    ours: ['kernel/'],
+    // Optional dependencies, loaded where traces are wanted.
+    packages: [
+      '@opentelemetry/sdk-trace-node',
+      '@opentelemetry/exporter-trace-otlp-http',
+      '@opentelemetry/resources',
+      '@opentelemetry/core',
+    ],
+  },
+  'rates/': { ours: ['kernel/', 'db/'], packages: ['drizzle-orm'] },
   'mcp/': { ours: ['kernel/'], packages: ['zod', '@modelcontextprotocol/server'] },
   'http/': { ours: ['kernel/'], packages: ['hono', 'zod'] },
   'maintenance/': { ours: ['kernel/', 'db/', 'journal/'], packages: ['drizzle-orm'] },
+  'admission.ts': { ours: ['kernel/', 'auth/', 'modules/audit/'], types: ['config.ts', 'http/'], packages: [] },
+  'after-restore.ts': { ours: ['kernel/', 'db/', 'journal/', 'modules/'], packages: [] },
+  'health.ts': { ours: ['http/'], types: ['db/', 'journal/'], packages: [] },
+  'revocations.ts': { ours: ['kernel/', 'db/'], packages: [] },
   'app.ts': {
-    ours: ['kernel/', 'db/', 'journal/', 'modules/', ...ORDER, 'auth/', 'mcp/', 'http/', 'web/'],
+    ours: [
+      'health.ts',
+      'admission.ts',
+      'revocations.ts',
+      'kernel/',
+      'db/',
+      'journal/',
+      'modules/',
+      'modules/office.ts',
+      ...ORDER,
+      'auth/',
+      'mcp/',
+      'http/',
+      'observe/',
+      'rates/',
+      'web/',
+    ],
     types: ['config.ts'],
     packages: ['hono'],
   },
   'main.ts': {
-    ours: ['kernel/', 'db/', 'maintenance/', 'web/', 'app.ts', 'config.ts', 'logging.ts', 'secret-key.ts'],
+    ours: [
+      'after-restore.ts',
+      'kernel/',
+      'db/',
+      'maintenance/',
+      'observe/',
+      'web/',
+      'app.ts',
+      'config.ts',
+      'logging.ts',
+      'secret-key.ts',
+    ],
     packages: ['@hono/node-server'],
   },
 }
@@ -215,12 +281,40 @@ test('time is the database’s: no decision reads another clock', () => {
   expect(decides.filter((file) => clock.test(withoutComments(sourceOf(file))))).toEqual([])
 })
 
-test('the run-time dependencies are what src imports, and tsx, which runs it', () => {
+test('tenants’ tables are reached in a scope: handles without one are for those alone who know people', () => {
+  const named = (file: string, from: RegExp) =>
+    [...sourceOf(file).matchAll(/^import (?:type )?\{([^}]*)\} from '([^']+)'/gmu)].flatMap(
+      ([, names = '', specifier = '']) =>
+        from.test(specifier) ? names.split(',').map((name) => name.replace(/^\s*type\s|\s/gu, '')) : [],
+    )
+  const inModules = files.filter((file) => /^(?:journal|modules)\//u.test(file))
+  const withoutScope = inModules.filter((file) =>
+    named(file, /db\/client\.ts$/u).some((name) => /^(?:Orm|Tx)$/u.test(name)),
+  )
+  expect(withoutScope).toEqual([
+    // In the transaction of whatever it tells of; row-level security holds it to those whom it names.
+    'modules/audit/store.ts',
+    // What operations of a person, outside of any workspace, work with.
+    'modules/office.ts',
+    'modules/repeat/store.ts',
+    'modules/tenancy/invite-store.ts',
+    'modules/tenancy/store.ts',
+    'modules/tenancy/users.ts',
+  ])
+  const inAuth = files.filter((file) => file.startsWith('auth/'))
+  expect([...new Set(inAuth.flatMap((file) => named(file, /tenancy\/schema\.ts$/u)))]).toEqual(['users'])
+})
+
+test('the run-time dependencies are what src imports, and what `npm start` runs it with', () => {
   const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
     dependencies: Record<string, string>
+    optionalDependencies: Record<string, string>
   }
   const imported = imports
     .filter(({ specifier, typeOnly }) => !typeOnly && !/^(?:\.|node:)/u.test(specifier))
     .map(({ specifier }) => packageOf(specifier))
-  expect(Object.keys(manifest.dependencies).toSorted()).toEqual([...new Set([...imported, 'tsx'])].toSorted())
+    .filter((name) => manifest.optionalDependencies[name] === undefined)
+  expect(Object.keys(manifest.dependencies).toSorted()).toEqual(
+    [...new Set([...imported, 'esbuild', 'tsx'])].toSorted(),
+  )
 })

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createAgent } from './support/agent.ts'
 import { createTestApp, SECRET, type TestApp } from './support/app.ts'
 import { formTo, newPkce, postForm, registerClient, type VisitedPage, visitor } from './support/oauth.ts'
+import { inEveryWorkspace } from './support/workspaces.ts'
 
 /**
  * Walks the product's flows with secrets that are known here, then looks for every one of them, in every guise, in all
@@ -241,18 +242,21 @@ test('no value of a failed statement is in any log line', () => {
 })
 
 test('no secret is stored in clear in any table', async () => {
-  const read = <T extends Record<string, unknown>>(statement: string) =>
-    t.database.query((orm) => orm.execute<T>(sql.raw(statement)))
-  const tables = await read<{ name: string }>(`
-    select format('%I.%I', schemaname, tablename) as name from pg_tables
-    where schemaname not in ('pg_catalog', 'information_schema')`)
+  const tables = await t.database.query((orm) =>
+    orm.execute<{ name: string }>(sql`
+      select format('%I.%I', schemaname, tablename) as name from pg_tables
+      where schemaname not in ('pg_catalog', 'information_schema')`),
+  )
   expect(tables.length).toBeGreaterThan(10)
   const dump: string[] = []
   for (const { name } of tables) {
-    const rows = await read<{ row: string }>(`select t::text as row from ${name} t`)
+    const rows = await inEveryWorkspace(t.database, (tx) =>
+      tx.execute<{ row: string }>(sql.raw(`select t::text as row from ${name} t`)),
+    )
     dump.push(...rows.map(({ row }) => row))
   }
   expect(dump.join('\n')).toContain(ADA.email)
+  expect(dump.join('\n')).toContain('workspace.created')
   expect(found(dump.join('\n'))).toEqual([])
 })
 

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { PROTOCOL, regenerated } from '../scripts/docs/generate.ts'
+import { PROTOCOL, regenerated, REST } from '../scripts/docs/generate.ts'
 import { loadConfig } from '../src/config.ts'
 import { verifyChain } from '../src/journal/chain.ts'
 import type { ExportedEvent } from '../src/journal/event.ts'
@@ -47,6 +47,8 @@ function fieldNames(schema: unknown): string[] {
 describe('docs/protocol.md', () => {
   test('its generated parts are what the code says now: npm run docs:generate', async () => {
     expect(await regenerated(protocol)).toBe(protocol)
+    const rest = readFileSync(REST, 'utf8')
+    expect(await regenerated(rest)).toBe(rest)
   })
 
   test('names every code of the table of errors, and every type of event', () => {
@@ -128,7 +130,16 @@ describe('docs/architecture.md', () => {
 })
 
 test('links within the documents lead somewhere', () => {
-  for (const page of ['README.md', 'docs/protocol.md', 'docs/architecture.md', 'CHANGELOG.md']) {
+  for (const page of [
+    'README.md',
+    'docs/protocol.md',
+    'docs/rest.md',
+    'docs/architecture.md',
+    'docs/security.md',
+    'docs/operations.md',
+    'docs/scaling.md',
+    'CHANGELOG.md',
+  ]) {
     const links = [...read(page).matchAll(/\]\((?!https?:)([^)]*)\)/gu)].map((m) => m[1] ?? '')
     for (const link of links) {
       const [path = '', anchor] = link.split('#')
@@ -148,7 +159,16 @@ test('links within the documents lead somewhere', () => {
 
 test('every npm script that a document or CI names exists', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
-  for (const page of ['README.md', 'docs/protocol.md', 'docs/architecture.md', 'CHANGELOG.md', '.ci/run']) {
+  for (const page of [
+    'README.md',
+    'docs/protocol.md',
+    'docs/architecture.md',
+    'docs/security.md',
+    'docs/operations.md',
+    'docs/scaling.md',
+    'CHANGELOG.md',
+    '.ci/run',
+  ]) {
     const named = [...read(page).matchAll(/npm run ([a-z][a-z:]*)/gu)].map((m) => m[1] ?? '')
     expect(named.filter((name) => scripts[name] === undefined)).toEqual([])
   }

@@ -44,7 +44,7 @@ test('the lock file names no registry: it installs from whichever is configured'
 
 test('compose sets variables that the server reads, and has no default for a secret', () => {
   const compose = read('docker-compose.yml')
-  const app = compose.slice(compose.indexOf('\n  app:'), compose.indexOf('\n  postgres:'))
+  const app = compose.slice(compose.indexOf('\n  app:'), compose.indexOf('\n  proxy:'))
   const set = [...app.matchAll(/^ {6}([A-Z_]+): /gmu)].map((m) => m[1])
   const known = new Set([...read('src/config.ts').matchAll(/^ {2}([A-Z_]+): /gmu)].map((m) => m[1]))
   expect(set).toContain('DATABASE_URL')
@@ -52,6 +52,17 @@ test('compose sets variables that the server reads, and has no default for a sec
   const secrets = [...compose.matchAll(/\$\{(\w*(?:PASSWORD|KEY)\w*)(.{2})/gu)]
   expect(secrets.length).toBeGreaterThan(3)
   expect(secrets.filter((m) => m[2] !== ':?').map((m) => m[1])).toEqual([])
+})
+
+test('compose’s proxy has the configuration that test:replicas tests, and all that it reads from the environment', () => {
+  const compose = read('docker-compose.yml')
+  const proxy = compose.slice(compose.indexOf('\n  proxy:'), compose.indexOf('\n  postgres:'))
+  expect(proxy).toContain('./docker/haproxy.cfg:/usr/local/etc/haproxy/haproxy.cfg:ro')
+  const wanted = [...read('docker/haproxy.cfg').matchAll(/\$\{(\w+)\}/gu)].map((m) => m[1])
+  const set = [...proxy.matchAll(/^ {6}([A-Z_\d]+): /gmu)].map((m) => m[1])
+  expect(wanted).toEqual(['BIND', 'REPLICA_1', 'REPLICA_2'])
+  expect(set).toEqual(wanted)
+  expect(read('test/replicas/haproxy.ts')).toContain("'../../docker/haproxy.cfg'")
 })
 
 test('the image runs as an ordinary user, is stopped by a signal, and holds no secret', () => {

@@ -64,10 +64,11 @@ test('after signing up a person is signed in and goes on where they were going',
     name: 'Ada Lovelace',
     email: 'ada@example.org',
     csrfToken: expect.stringMatching(/^[0-9a-f]{64}$/),
+    sessionHash: expect.stringMatching(/^[0-9a-f]{64}$/),
   })
 })
 
-test('an address has one account, however it is spelled, and it is never taken over', async () => {
+test('an address has one account, however it is spelled, and it is never taken over (S-37, ASVS 10.3.3)', async () => {
   for (const email of [ADA.email, ' ADA@EXAMPLE.ORG ']) {
     const answer = await signUp(harness, { email, password: 'another long password' })
     expect(answer.status).toBe(400)
@@ -105,7 +106,7 @@ test('what does not make an account is told on the page, in words, and creates n
   expect(browser.cookie()).toBe('')
 })
 
-test('an unknown address and a wrong password get the same answer (S-38)', async () => {
+test('an unknown address and a wrong password get the same answer (S-38, ASVS 6.3.8)', async () => {
   const seen = await Promise.all(
     [{ password: 'wrong password' }, { email: 'who@example.org' }].map(async (fields) => {
       const answer = await signIn(harness, fields)
@@ -118,7 +119,7 @@ test('an unknown address and a wrong password get the same answer (S-38)', async
   expect(seen[0]?.cookie).toBeNull()
 })
 
-test('ten failures on an account from an address, then it waits, right password or not; other accounts go on (S-38)', async () => {
+test('ten failures on an account from an address, then it waits, right password or not; other accounts go on (S-38, ASVS 6.3.1)', async () => {
   await withFreshServer({}, async (fresh) => {
     for (const person of [ADA, BOB]) await signUp(fresh, { ...person })
     for (let count = 0; count < 10; count += 1) {
@@ -175,7 +176,7 @@ describe('who may create an account', () => {
   })
 })
 
-describe('the browser session (S-36)', () => {
+describe('the browser session (S-36, ASVS 7.2.4)', () => {
   test('is a cookie that only our server and no script sees, by its strictest name where there is https', async () => {
     const loopback = (await signIn(harness, {})).headers.get('set-cookie') ?? ''
     expect(loopback).toMatch(/^ork_session=ork_bs_[a-z0-9]+; Max-Age=2592000; Path=\/; HttpOnly; SameSite=Lax$/)
@@ -250,7 +251,7 @@ test('a form of another site neither signs in nor up (login CSRF)', async () => 
   }
 })
 
-test('signing in never leads to another site (S-39)', async () => {
+test('signing in never leads to another site (S-39, ASVS 3.7.2)', async () => {
   for (const next of [
     '//evil.example',
     '/\\evil.example',

@@ -38,7 +38,7 @@ function errorIn(page: VisitedPage): Record<string, string> {
   return Object.fromEntries(url.searchParams)
 }
 
-describe('a request whose client or redirect URI is wrong stays here, signed in or not (S-18)', () => {
+describe('a request whose client or redirect URI is wrong stays here, signed in or not (S-18, RFC 6749 §4.1.2.1)', () => {
   test.each([
     ['unknown client', { client_id: 'cl_unknown' }],
     ['no client', { client_id: '' }],
@@ -63,16 +63,16 @@ describe('a request whose client or redirect URI is wrong stays here, signed in 
   })
 })
 
-describe('every other error goes to the client, with state and iss (RFC 9207), once somebody is signed in', () => {
+describe('every other error goes to the client, with state and iss, once somebody is signed in (S-05, S-21, S-22, RFC 9207 §2)', () => {
   test.each([
     ['no response_type', { response_type: '' }, 'invalid_request'],
     ['implicit', { response_type: 'token' }, 'unsupported_response_type'],
     ['another response_mode', { response_mode: 'fragment' }, 'invalid_request'],
-    ['no PKCE (S-22)', { code_challenge: '', code_challenge_method: '' }, 'invalid_request'],
-    ['no PKCE method, which would mean plain (S-22)', { code_challenge_method: '' }, 'invalid_request'],
-    ['PKCE plain (S-22)', { code_challenge_method: 'plain' }, 'invalid_request'],
-    ['a challenge that is no SHA-256 (S-22)', { code_challenge: 'short' }, 'invalid_request'],
-    ['a foreign resource (S-05)', { resource: 'https://other.example' }, 'invalid_target'],
+    ['no PKCE', { code_challenge: '', code_challenge_method: '' }, 'invalid_request'],
+    ['no PKCE method, which would mean plain', { code_challenge_method: '' }, 'invalid_request'],
+    ['PKCE plain', { code_challenge_method: 'plain' }, 'invalid_request'],
+    ['a challenge that is no SHA-256', { code_challenge: 'short' }, 'invalid_request'],
+    ['a foreign resource', { resource: 'https://other.example' }, 'invalid_target'],
     ['our origin instead of the resource', { resource: 'http://localhost:7300' }, 'invalid_target'],
   ])('%s', async (_, overrides, error) => {
     const refused = errorIn(await ada.open(path(overrides)))
@@ -87,7 +87,7 @@ describe('every other error goes to the client, with state and iss (RFC 9207), o
     expect(new URL(stranger.url).pathname).toBe('/login')
   })
 
-  test('a parameter that is there twice; a doubled state is not given back (S-30)', async () => {
+  test('a parameter that is there twice; a doubled state is not given back (S-30, RFC 6749 §3.1)', async () => {
     expect(errorIn(await ada.open(`${path()}&scope=mcp:read`))).toMatchObject({
       error: 'invalid_request',
       state: 'the-state',
@@ -98,7 +98,50 @@ describe('every other error goes to the client, with state and iss (RFC 9207), o
   })
 })
 
-test('the consent page says who asks, where access goes, what for, as whom and how long, and warns (S-32)', async () => {
+describe('nobody is sent to an address that they have not seen', () => {
+  const elsewhere = ['https://evil.example/cb', 'evil-app://evil.example/cb']
+
+  test.each(elsewhere)(
+    'an error for %s waits on a page that names it (S-19, RFC 9700 §4.11.2)',
+    async (redirect_uri) => {
+      const client_id = await harness.register({ client_name: 'Claude Code', redirect_uris: elsewhere })
+      const page = await ada.open(path({ client_id, redirect_uri, response_type: 'token', prompt: 'none' }))
+      expect([page.status, page.leftTo]).toEqual([400, undefined])
+      expect(page.text).toContain('evil.example')
+      const onward = new URL(page.links.find(({ text }) => text.includes('go back there'))?.href ?? 'none:')
+      expect(onward.href.startsWith(`${redirect_uri}?`)).toBe(true)
+      expect(Object.fromEntries(onward.searchParams)).toMatchObject({
+        error: 'unsupported_response_type',
+        state: 'the-state',
+        iss: 'http://localhost:7300',
+      })
+    },
+  )
+
+  test('prompt=none is no way around sign-in or consent (S-19, RFC 9700 §4.11.2)', async () => {
+    const client_id = await harness.register({ redirect_uris: elsewhere })
+    const silent = path({ client_id, redirect_uri: 'https://evil.example/cb', prompt: 'none' })
+    const stranger = await harness.browser().open(silent)
+    expect([new URL(stranger.url).pathname, stranger.leftTo]).toEqual(['/login', undefined])
+    const shown = await ada.open(silent)
+    expect([shown.status, shown.leftTo]).toEqual([200, undefined])
+    expect(shown.text).toContain('evil.example')
+  })
+})
+
+test('consent is asked for every client and every time, whatever the person allowed before (S-31, MCP confused deputy)', async () => {
+  const before = await codesIssued()
+  await harness.consent(ada, clientId)
+  const other = await harness.register({ client_name: 'Claude Code', redirect_uris: [CALLBACK] })
+  for (const client_id of [clientId, other]) {
+    const page = await ada.open(path({ client_id }))
+    expect([page.status, page.leftTo]).toEqual([200, undefined])
+    expect(formTo(page, '/oauth/authorize').buttons).toHaveLength(2)
+  }
+  expect(await codesIssued()).toBe(before + 1)
+})
+
+test('the consent page says who asks, where access goes, what for, as whom and how long, and warns (S-32, RFC 7591 §5)', async () => {
   const page = await ada.open(path({ redirect_uri: 'http://127.0.0.1:51234/callback' }))
   expect(page.status).toBe(200)
   for (const part of [
@@ -117,7 +160,7 @@ test('the consent page says who asks, where access goes, what for, as whom and h
   expect(buttons.map(({ name, value }) => `${name}=${value}`)).toEqual(['decision=allow', 'decision=deny'])
 })
 
-test('a hostile client name is shown as text: escaped, without bidi and control characters, cut (S-32)', async () => {
+test('a hostile client name is shown as text: escaped, without bidi and control characters, cut (S-32, RFC 7591 §5)', async () => {
   const client_name = `<img src=x onerror=alert(1)>\u202Egnp${'x'.repeat(10_000)}`.slice(0, 6_000)
   const hostile = await harness.register({ client_name, redirect_uris: [CALLBACK] })
   const page = await ada.open(path({ client_id: hostile }))
@@ -127,7 +170,7 @@ test('a hostile client name is shown as text: escaped, without bidi and control 
   expect(page.body.length).toBeLessThan(8_000)
 })
 
-test('looking approves nothing, and a decision without a word is none (S-33)', async () => {
+test('looking approves nothing, and a decision without a word is none (S-33, RFC 6749 §10.12)', async () => {
   const before = await codesIssued()
   const page = await ada.open(path())
   for (const decision of ['allow', 'deny']) {
@@ -139,7 +182,7 @@ test('looking approves nothing, and a decision without a word is none (S-33)', a
   expect(await codesIssued()).toBe(before)
 })
 
-test('a consent counts only for the session and the request that it was shown for, and only as it was shown (S-33)', async () => {
+test('a consent counts only for the session and the request that it was shown for, and only as it was shown (S-33, RFC 6749 §10.12)', async () => {
   const before = await codesIssued()
   const request = sealedIn(await ada.open(path()))
   const bob = harness.browser()
@@ -176,7 +219,7 @@ test('a consent page that lay open for too long approves nothing', async () => {
   expect((await decide(ada.cookie(), { request: expired, decision: 'allow' })).status).toBe(403)
 })
 
-test('a form that another site posts is refused, whatever it holds (S-33)', async () => {
+test('a form that another site posts is refused, whatever it holds (S-33, RFC 6749 §10.12)', async () => {
   const before = await codesIssued()
   const request = sealedIn(await ada.open(path()))
   const fields = { request, decision: 'allow' }
@@ -199,7 +242,7 @@ test('a client that was removed while the person read gets nothing', async () =>
   expect(answer.status).toBe(403)
 })
 
-test('scopes are narrowed without an error; without any, and without a resource, it is the MCP endpoint’s (S-11)', async () => {
+test('scopes are narrowed without an error; without any, and without a resource, it is the MCP endpoint’s (S-11, RFC 6749 §3.3)', async () => {
   const read = await harness.login(ada, { scope: 'mcp:read offline_access openid' })
   expect(read.scope).toBe('mcp:read')
   const none = await harness.login(ada, { scope: '', resource: '' })
@@ -207,7 +250,7 @@ test('scopes are narrowed without an error; without any, and without a resource,
   expect(await harness.auth.authenticate(`Bearer ${none.accessToken}`, 'mcp')).not.toBeNull()
 })
 
-test('a token asked for REST alone does not open MCP (S-05)', async () => {
+test('a token asked for REST alone does not open MCP (S-05, RFC 8707 §2)', async () => {
   const rest = await harness.login(ada, { resource: 'http://localhost:7300/api' })
   expect(await harness.auth.authenticate(`Bearer ${rest.accessToken}`, 'mcp')).toBeNull()
   expect(await harness.auth.authenticate(`Bearer ${rest.accessToken}`, 'rest')).not.toBeNull()
@@ -223,7 +266,7 @@ test('an application’s own scheme and an https callback work like loopback', a
   }
 })
 
-test('after the decision it is 303, uncached, without referrer and without CORS (S-28, S-29)', async () => {
+test('after the decision it is 303, uncached, without referrer and without CORS (S-28, S-29, RFC 9700 §4.12)', async () => {
   const request = sealedIn(await ada.open(path()))
   const headers = { origin: 'http://localhost:7300' }
   const answer = await decide(ada.cookie(), { request, decision: 'allow' }, headers)

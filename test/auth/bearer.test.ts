@@ -30,7 +30,7 @@ const call = (endpoint: 'revoke' | 'introspect', fields: Record<string, string>,
 
 const revoke = (clientId: string, token: string) => call('revoke', { client_id: clientId, token })
 
-test('only a whole, known, unexpired token in the Authorization header is somebody (S-06, S-08)', async () => {
+test('only a whole, known, unexpired token in the Authorization header is somebody (S-06, S-08, RFC 6750 §2.1)', async () => {
   const { accessToken, refreshToken, consent } = await harness.login(browser)
   const { auth } = harness
   expect(await auth.authenticate(`bearer ${accessToken}`, 'mcp')).not.toBeNull()
@@ -67,7 +67,7 @@ test('an expired access token is nobody', async () => {
   expect(await works(accessToken)).toBe(false)
 })
 
-test('revoking a refresh token ends the grant at once here, soon on every replica, and is told (S-09, S-15)', async () => {
+test('revoking a refresh token ends the grant at once here, soon on every replica, and is told (S-09, S-15, RFC 7009 §2.1)', async () => {
   const login = await harness.login(browser)
   const replica = createHarness(db.database)
   const principal = await replica.auth.authenticate(`Bearer ${login.accessToken}`, 'mcp')
@@ -87,7 +87,7 @@ test('revoking an access token ends that token alone', async () => {
   expect((await harness.token(refreshing(login))).status).toBe(200)
 })
 
-test('revoking what is unknown, garbage or somebody else’s is 200 and changes nothing; who asks must be a client (S-15)', async () => {
+test('revoking what is unknown, garbage or somebody else’s is 200 and changes nothing; who asks must be a client (S-15, RFC 7009 §2.2)', async () => {
   const login = await harness.login(browser)
   const other = await harness.register()
   for (const token of [login.accessToken, login.refreshToken, newToken('rt'), 'garbage']) {
@@ -99,7 +99,7 @@ test('revoking what is unknown, garbage or somebody else’s is 200 and changes 
   expect(await answerOf(call('revoke', { client_id: other }))).toEqual(refusal(400, 'invalid_request'))
 })
 
-test('introspection tells a caller about its own tokens (S-16, RFC 7662)', async () => {
+test('introspection tells a caller about its own tokens (S-16, RFC 7662 §2.2)', async () => {
   const { accessToken, refreshToken, clientId } = await harness.login(browser)
   const about = (token: string) => answerOf(call('introspect', { token }, accessToken))
   const common = {
@@ -116,7 +116,7 @@ test('introspection tells a caller about its own tokens (S-16, RFC 7662)', async
   expect(await about(refreshToken)).toEqual({ status: 200, body: common })
 })
 
-test('introspection answers nobody without a token, and about anything else exactly {"active":false} (S-16)', async () => {
+test('introspection answers nobody without a token, and about anything else exactly {"active":false} (S-16, RFC 7662 §2.1)', async () => {
   const mine = await harness.login(browser)
   const sameClientOtherPerson = await harness.login(await harness.signedIn(BOB), { client_id: mine.clientId })
   const samePersonOtherClient = await harness.login(browser)
@@ -138,7 +138,7 @@ test('introspection answers nobody without a token, and about anything else exac
   expect(unauthenticated.headers.get('www-authenticate')).toBe(harness.auth.challenge(false))
 })
 
-test('a person sees their connections and ends one; its tokens are nobody at once (S-40)', async () => {
+test('a person sees their connections and ends one; its tokens are nobody at once (S-40, ASVS 7.5.2)', async () => {
   const ada = await harness.signedIn(ADA)
   const login = await harness.login(ada)
   expect(await works(login.accessToken)).toBe(true)
@@ -155,7 +155,7 @@ test('a person sees their connections and ends one; its tokens are nobody at onc
   expect(harness.revoked.at(-1)).toBe(principal?.grantId)
 })
 
-test('nobody ends somebody else’s connection, nor their own without the page’s token (S-33, S-51)', async () => {
+test('nobody ends somebody else’s connection, nor their own without the page’s token (S-33, S-51, ASVS 3.5.1)', async () => {
   const login = await harness.login(browser)
   const grantId = (await harness.auth.authenticate(`Bearer ${login.accessToken}`, 'mcp'))?.grantId ?? ''
   const bob = await harness.signedIn(BOB)
@@ -176,7 +176,7 @@ test('nobody ends somebody else’s connection, nor their own without the page�
   expect(await works(login.accessToken)).toBe(true)
 })
 
-test('when a grant was last used is written at most once a minute (S-40)', async () => {
+test('when a grant was last used is written at most once a minute (S-40, ASVS 7.5.2)', async () => {
   const { accessToken } = await harness.login(browser)
   const grantId = (await harness.auth.authenticate(`Bearer ${accessToken}`, 'mcp'))?.grantId ?? ''
   const lastUsed = async () => {
@@ -191,6 +191,17 @@ test('when a grant was last used is written at most once a minute (S-40)', async
   await db.database.query((orm) => orm.update(grants).set({ lastUsedAt: earlier }).where(eq(grants.id, grantId)))
   await works(accessToken, createHarness(db.database))
   expect(await lastUsed()).toBeGreaterThanOrEqual(first)
+})
+
+test('a call does not wait for a refresh that holds the grant’s lock', async () => {
+  const { accessToken } = await harness.login(browser)
+  const grantId = (await harness.auth.authenticate(`Bearer ${accessToken}`, 'mcp'))?.grantId ?? ''
+  const ofGrant = eq(grants.id, grantId)
+  await db.database.query((orm) => orm.update(grants).set({ lastUsedAt: null }).where(ofGrant))
+  await db.database.transaction(async (tx) => {
+    await tx.select().from(grants).where(ofGrant).for('update')
+    expect(await works(accessToken, createHarness(db.database))).toBe(true)
+  })
 })
 
 test('without a database nobody is let in and nobody is turned away: it is UNAVAILABLE, for OAuth 503 in JSON', async () => {

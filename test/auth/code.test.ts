@@ -18,7 +18,7 @@ beforeAll(async () => {
 })
 afterAll(() => db.drop())
 
-test('of 20 redemptions of one code at the same time exactly one succeeds (S-23)', async () => {
+test('of 20 redemptions of one code at the same time exactly one succeeds (S-23, RFC 6749 §4.1.2)', async () => {
   const consent = await harness.consent(browser, clientId)
   const answers = await Promise.all(Array.from({ length: 20 }, () => harness.token(redemption(clientId, consent))))
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(1)
@@ -34,7 +34,7 @@ test('a code presented again with the right verifier ends everything that came o
   expect(harness.revoked).toHaveLength(2)
 })
 
-test('a code presented again with a wrong verifier ends nothing, and before its use spoils nothing (S-23)', async () => {
+test('a code presented again with a wrong verifier ends nothing, and before its use spoils nothing (S-23, OAuth 2.1 §7.5.2)', async () => {
   const consent = await harness.consent(browser, clientId)
   const wrong = { ...redemption(clientId, consent), code_verifier: newPkce().verifier }
   expect(await answerOf(harness.token(wrong))).toEqual(refusal(400, 'invalid_grant'))
@@ -43,7 +43,7 @@ test('a code presented again with a wrong verifier ends nothing, and before its 
   expect(await harness.auth.authenticate(`Bearer ${accessToken}`, 'mcp')).not.toBeNull()
 })
 
-test('a code is good for 60 seconds by the database’s clock', async () => {
+test('a code is good for 60 seconds by the database’s clock (S-23, RFC 6749 §4.1.2)', async () => {
   const consent = await harness.consent(browser, clientId)
   const row = eq(authorizationCodes.codeHash, sha256(consent.code))
   const [stored] = await db.database.query((orm) => orm.select().from(authorizationCodes).where(row))
@@ -59,7 +59,7 @@ test('a code is good for 60 seconds by the database’s clock', async () => {
   expect(await answerOf(harness.token(redemption(clientId, consent)))).toEqual(refusal(400, 'invalid_grant'))
 })
 
-test('a code is worth nothing with anything else than it was bound to, and what fails spoils nothing', async () => {
+test('a code is worth nothing with anything else than it was bound to, and what fails spoils nothing (S-22, S-23, RFC 6749 §4.1.3)', async () => {
   const other = await harness.register()
   const consent = await harness.consent(browser, clientId)
   const right = redemption(clientId, consent)
@@ -87,7 +87,7 @@ test('a code is worth nothing with anything else than it was bound to, and what 
   expect((await harness.token({ ...right, resource })).status).toBe(200)
 })
 
-test('the token endpoint takes forms only, each parameter once, and at most 8 KB (S-30, S-60)', async () => {
+test('the token endpoint takes forms only, each parameter once, and at most 8 KB (S-30, S-60, RFC 6749 §3.2)', async () => {
   const url = `${harness.publicUrl}/api/oauth/token`
   const send = (body: string, type: string) =>
     Promise.resolve(harness.fetch(url, { method: 'POST', headers: { 'content-type': type }, body }))

@@ -22,7 +22,7 @@ test('a person who never was here gets from a client’s request to a working to
   })
 })
 
-test('the authorization response brings back state and iss (RFC 9207), and the token answer is not kept by anybody', async () => {
+test('the authorization response brings back state and iss, and the token answer is not kept by anybody (S-21, RFC 9207 §2)', async () => {
   const browser = await harness.signedIn()
   const clientId = await harness.register()
   const { location, code, pkce } = await harness.consent(browser, clientId)
@@ -65,7 +65,7 @@ test('a refreshed session goes on: a new access token, a new refresh token, and 
   }
 })
 
-test('a person who says no sends the client away with access_denied, state and iss, and without a code', async () => {
+test('a person who says no sends the client away with access_denied, state and iss, and without a code (S-21, RFC 9207 §2)', async () => {
   const browser = await harness.signedIn()
   const clientId = await harness.register()
   const page = await browser.open(authorizePath({ client_id: clientId, code_challenge: 'a'.repeat(43) }))

@@ -1,8 +1,12 @@
 import { Hono } from 'hono'
 import { expect } from 'vitest'
-import { type Auth, createAuth } from '../../src/auth/index.ts'
+import { type Auth, createAuth, type GuardedFetch } from '../../src/auth/index.ts'
 import { type Config, loadConfig } from '../../src/config.ts'
 import type { Database } from '../../src/db/client.ts'
+import type { RateLimiter } from '../../src/kernel/rate-limit.ts'
+import { createRateLimiter } from '../../src/rates/limiter.ts'
+import { shareInDatabase } from '../../src/rates/store.ts'
+import { CHEAP_ARGON2 } from '../support/app.ts'
 import type { Person } from '../support/browser.ts'
 import {
   enter,
@@ -67,7 +71,14 @@ export interface Login {
 
 export function createHarness(
   database: Database,
-  options: { env?: Record<string, string>; bootstrapCode?: string } = {},
+  options: {
+    env?: Record<string, string>
+    bootstrapCode?: string
+    secretKeys?: readonly string[]
+    fetchDocument?: GuardedFetch
+    /** Hash passwords as the product does, which takes a while. */
+    hashesFully?: boolean
+  } = {},
 ): Harness {
   const config = loadConfig({ PUBLIC_URL: 'http://localhost:7300', ...options.env })
   const { publicUrl } = config
@@ -77,10 +88,17 @@ export function createHarness(
   const auth = createAuth({
     database,
     config,
-    secretKeys: [SECRET],
+    secretKeys: options.secretKeys ?? [SECRET],
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
+    addressLimiter: addressLimiterOn(database),
+    limitedWork: async () => null,
+    onAccessEnded: () => undefined,
+    onAccessProven: () => undefined,
+    people: { list: async () => [], agentsOf: async () => new Map(), agentsBy: async () => [] },
     onGrantRevoked: async (grantId) => void revoked.push(grantId),
     bootstrapCode: options.bootstrapCode,
+    fetchDocument: options.fetchDocument,
+    argon2: options.hashesFully === true ? undefined : CHEAP_ARGON2,
   })
   const app = new Hono().route('/', auth.routes)
   const fetch: FetchLike = (url, init) => app.request(new URL(url, publicUrl).href, init)
@@ -119,6 +137,13 @@ export function createHarness(
       return { clientId, ...(await tokensOf(await token(redemption(clientId, given)))), consent: given }
     },
   }
+}
+
+/** What counts by address, as the product has it. */
+export function addressLimiterOn(database: Database): RateLimiter {
+  const quiet = () => undefined
+  const log = { debug: quiet, info: quiet, warn: quiet, error: quiet }
+  return createRateLimiter({ take: shareInDatabase(database), log, nowMs: () => performance.now(), waitMs: 20_000 })
 }
 
 /** A complete authorization request, with some parameters replaced. */

@@ -31,7 +31,7 @@ async function ageRotation(token: string, seconds: number): Promise<void> {
   })
 }
 
-test('ten processes refreshing one token at once all get the same successor, and all of them work (S-26)', async () => {
+test('ten processes refreshing one token at once all get the same successor, and all of them work (S-26, RFC 9700 §4.14.2)', async () => {
   const login = await harness.login(browser)
   const answers = await Promise.all(Array.from({ length: 10 }, () => refresh(login)))
   const issued = await Promise.all(answers.map(tokensOf))
@@ -41,7 +41,7 @@ test('ten processes refreshing one token at once all get the same successor, and
   expect(await works(login.accessToken)).toBe(true)
 })
 
-test('a lost answer does no harm: the same token asked again, on another replica, gets the same successor (S-27)', async () => {
+test('a lost answer does no harm: the same token asked again, on another replica, gets the same successor (S-27, RFC 9700 §4.14.2)', async () => {
   const login = await harness.login(browser)
   const first = await tokensOf(await refresh(login))
   const replica = createHarness(db.database)
@@ -50,7 +50,7 @@ test('a lost answer does no harm: the same token asked again, on another replica
   expect((await refresh(login, first.refreshToken)).status).toBe(200)
 })
 
-test('just before the grace ends the predecessor still works; after it the whole grant ends (S-25, S-26)', async () => {
+test('just before the grace ends the predecessor still works; after it the whole grant ends (S-25, S-26, RFC 9700 §4.14.2)', async () => {
   const login = await harness.login(browser)
   const { refreshToken: successor, accessToken } = await tokensOf(await refresh(login))
   await ageRotation(login.refreshToken, 50)
@@ -61,7 +61,7 @@ test('just before the grace ends the predecessor still works; after it the whole
   for (const token of [login.accessToken, accessToken]) expect(await works(token)).toBe(false)
 })
 
-test('an older generation than the predecessor ends the grant, even within the grace (S-25)', async () => {
+test('an older generation than the predecessor ends the grant, even within the grace (S-25, RFC 9700 §4.14.2)', async () => {
   const login = await harness.login(browser)
   const told = harness.revoked.length
   const second = await tokensOf(await refresh(login))
@@ -84,7 +84,7 @@ test('while somebody reuses an old token nobody else can refresh past it: the ra
   expect(await answerOf(refresh(login, third.refreshToken))).toEqual(refusal(400, 'invalid_grant'))
 })
 
-test('a refresh token is worth nothing to another client, and its attempt ends nothing (S-24)', async () => {
+test('a refresh token is worth nothing to another client, and its attempt ends nothing (S-24, RFC 6749 §10.4)', async () => {
   const login = await harness.login(browser)
   const thief = await harness.register()
   const stolen = harness.token(refreshing({ clientId: thief, refreshToken: login.refreshToken }))
@@ -92,7 +92,7 @@ test('a refresh token is worth nothing to another client, and its attempt ends n
   expect((await refresh(login)).status).toBe(200)
 })
 
-test('refreshing never widens: fewer scopes are given, more are refused, the next refresh may ask for all again (S-24)', async () => {
+test('refreshing never widens: fewer scopes are given, more are refused, the next refresh may ask for all again (S-24, RFC 6749 §6)', async () => {
   const login = await harness.login(browser, { scope: 'mcp:read' })
   expect(login.scope).toBe('mcp:read')
   expect(await answerOf(refresh(login, undefined, { scope: 'mcp:read mcp:write' }))).toEqual(
@@ -105,14 +105,14 @@ test('refreshing never widens: fewer scopes are given, more are refused, the nex
   expect(wide.scope).toBe('mcp:read mcp:write')
 })
 
-test('another resource than the granted one is invalid_target (S-07)', async () => {
+test('another resource than the granted one is invalid_target (S-07, RFC 8707 §2.2)', async () => {
   const login = await harness.login(browser)
   const elsewhere = refresh(login, undefined, { resource: `${harness.publicUrl}/api` })
   expect(await answerOf(elsewhere)).toEqual(refusal(400, 'invalid_target'))
   expect((await refresh(login, undefined, { resource: `${harness.publicUrl}/api/mcp` })).status).toBe(200)
 })
 
-test('a refresh token dies unused after 30 days and a grant after 90, however often it was refreshed (S-24)', async () => {
+test('a refresh token dies unused after 30 days and a grant after 90, however often it was refreshed (S-24, RFC 9700 §4.14.2)', async () => {
   const idle = await harness.login(browser)
   const [token] = await db.database.query((orm) =>
     orm

@@ -4,7 +4,7 @@ import { createAuth } from '../../src/auth/index.ts'
 import { loadConfig } from '../../src/config.ts'
 import { clients } from '../../src/auth/schema.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
-import { answerOf, CALLBACK, createHarness, type Harness, refusal, SECRET } from './harness.ts'
+import { addressLimiterOn, answerOf, CALLBACK, createHarness, type Harness, refusal, SECRET } from './harness.ts'
 
 let db: TestDatabase
 let harness: Harness
@@ -50,11 +50,13 @@ test('the answer is what was registered: a public client, whatever was asked for
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
       token_endpoint_auth_method: 'none',
+      application_type: 'native',
+      scope: 'mcp:read mcp:write',
     },
   })
 })
 
-test('one redirect URI that we do not take does not refuse the others; none that we take is refused (S-20)', async () => {
+test('one redirect URI that we do not take does not refuse the others; none that we take is refused (S-20, OAuth 2.1 §2.3.1)', async () => {
   const cursor = [
     'cursor://anysphere.cursor-mcp/oauth/callback',
     'http://evil.example/cb',
@@ -76,7 +78,7 @@ test('one redirect URI that we do not take does not refuse the others; none that
   }
 })
 
-test('what is no registration at all is invalid_client_metadata, and more than 8 KB is 413 (S-41)', async () => {
+test('what is no registration at all is invalid_client_metadata, and more than 8 KB is 413 (S-41, RFC 7591 §5)', async () => {
   for (const body of ['', '[', 'null', '[]', '"x"', JSON.stringify({ redirect_uris: [CALLBACK], client_name: 7 })]) {
     expect({ sent: body, ...(await answerOf(post(body))) }).toEqual({
       sent: body,
@@ -87,8 +89,9 @@ test('what is no registration at all is invalid_client_metadata, and more than 8
   expect((await post(large)).status).toBe(413)
 })
 
-test('an address registers 100 clients an hour, then is told how long to wait (S-41)', async () => {
-  const fresh = createHarness(db.database)
+test('an address registers 100 clients an hour, then is told how long to wait (S-41, RFC 7591 §5)', async () => {
+  const own = await createTestDatabase()
+  const fresh = createHarness(own.database)
   for (let count = 0; count < 100; count += 1) await fresh.register()
   const refused = await fresh.fetch('/api/oauth/register', {
     method: 'POST',
@@ -97,6 +100,7 @@ test('an address registers 100 clients an hour, then is told how long to wait (S
   })
   expect(refused.status).toBe(429)
   expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(3_500)
+  await own.drop()
 })
 
 test('behind a trusted proxy the limit counts by the address that the proxy saw, IPv6 by network', async () => {
@@ -107,6 +111,11 @@ test('behind a trusted proxy the limit counts by the address that the proxy saw,
     config,
     secretKeys: [SECRET],
     log: quiet,
+    addressLimiter: addressLimiterOn(db.database),
+    limitedWork: async () => null,
+    onAccessEnded: () => undefined,
+    onAccessProven: () => undefined,
+    people: { list: async () => [], agentsOf: async () => new Map(), agentsBy: async () => [] },
     onGrantRevoked: async () => {},
   })
   const from = async (forwarded: string) => {
@@ -121,7 +130,7 @@ test('behind a trusted proxy the limit counts by the address that the proxy saw,
   expect(await from('2001:db8:1:3::1')).toBe(400)
 })
 
-test('a client that nobody consented to is gone after a day; one in use stays (S-41)', async () => {
+test('a client that nobody consented to is gone after a day; one in use stays (S-41, RFC 7591 §5)', async () => {
   const fresh = createHarness(db.database)
   const [used, unused] = [await fresh.register(), await fresh.register()]
   const browser = await fresh.signedIn()

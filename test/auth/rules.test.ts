@@ -1,4 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { createAnswerCache } from '../../src/auth/answer-cache.ts'
+import { FREQUENT_PASSWORDS } from '../../src/auth/common-passwords-list.ts'
+import { isCommonPassword } from '../../src/auth/common-passwords.ts'
 import { displayName } from '../../src/auth/display-name.ts'
 import { safeNext } from '../../src/auth/next-path.ts'
 import { isChallenge, verifies } from '../../src/auth/pkce.ts'
@@ -6,14 +9,13 @@ import { isRegistrable, redirectUriMatches, withParameters } from '../../src/aut
 import { canonicalResource, opens } from '../../src/auth/resource.ts'
 import { grantableScopes, narrowedScopes } from '../../src/auth/scope.ts'
 import { createThrottle } from '../../src/auth/throttle.ts'
-import { createTokenCache } from '../../src/auth/token-cache.ts'
 import { newToken, tokenKind } from '../../src/auth/token-format.ts'
 import { deferred } from '../support/deferred.ts'
 import { newPkce } from '../support/oauth.ts'
 
 const ORIGIN = 'https://ork.example'
 
-describe('redirect URIs are equal as text, with the port of loopback as the only freedom (S-17)', () => {
+describe('redirect URIs are equal as text, with the port of loopback as the only freedom (S-17, RFC 8252 §7.3)', () => {
   const loopback = 'http://127.0.0.1:3000/callback'
   test.each([
     [loopback, loopback],
@@ -63,7 +65,7 @@ describe('redirect URIs are equal as text, with the port of loopback as the only
   })
 })
 
-describe('a redirect URI may be registered if a browser can only take it one way (S-20)', () => {
+describe('a redirect URI may be registered if a browser can only take it one way (S-20, OAuth 2.1 §2.3.1)', () => {
   test.each([
     'https://app.example/cb',
     'https://www.cursor.com/agents/mcp/oauth/callback',
@@ -111,7 +113,7 @@ test('response parameters are added to what the client registered without changi
   expect(withParameters('https://app.example/cb?x=%7e', { code: '1' })).toBe('https://app.example/cb?x=%7e&code=1')
 })
 
-test('PKCE takes the verifier of its challenge and nothing else (S-22, RFC 7636)', () => {
+test('PKCE takes the verifier of its challenge and nothing else (S-22, RFC 7636 §4.6)', () => {
   const { verifier, challenge } = newPkce()
   expect(isChallenge(challenge)).toBe(true)
   expect(verifies(verifier, challenge)).toBe(true)
@@ -128,7 +130,7 @@ test.each([42, 129])('PKCE refuses a verifier of %i characters', (length) => {
   expect(verifies(verifier, 'x')).toBe(false)
 })
 
-test('where to go on is a path on our own origin, read as a browser reads it (S-39)', () => {
+test('where to go on is a path on our own origin, read as a browser reads it (S-39, ASVS 3.7.2)', () => {
   const kept = ['/', '/account/connections', '/oauth/authorize?client_id=a&redirect_uri=http%3A%2F%2F127.0.0.1']
   for (const next of kept) expect(safeNext(next, ORIGIN)).toBe(next)
   const refused = [
@@ -152,7 +154,7 @@ test('where to go on is a path on our own origin, read as a browser reads it (S-
   expect(refused.filter((next) => safeNext(next, ORIGIN) !== '/')).toEqual([])
 })
 
-test('a resource is ours in any spelling that means the same, and in no other (S-07)', () => {
+test('a resource is ours in any spelling that means the same, and in no other (S-07, RFC 8707 §2)', () => {
   for (const spelling of ['/api/mcp', '/api/mcp/']) {
     expect(canonicalResource(ORIGIN, ORIGIN + spelling)).toBe('https://ork.example/api/mcp')
   }
@@ -164,7 +166,7 @@ test('a resource is ours in any spelling that means the same, and in no other (S
   expect(others.filter((other) => canonicalResource(ORIGIN, other) !== null)).toEqual([])
 })
 
-test('a token for REST does not open MCP; one for MCP opens both (S-05)', () => {
+test('a token for REST does not open MCP; one for MCP opens both (S-05, RFC 8707 §2)', () => {
   expect(opens(ORIGIN, 'https://ork.example/api', 'mcp')).toBe(false)
   expect(opens(ORIGIN, 'https://ork.example/api', 'rest')).toBe(true)
   expect(opens(ORIGIN, 'https://ork.example/api/mcp', 'mcp')).toBe(true)
@@ -172,7 +174,7 @@ test('a token for REST does not open MCP; one for MCP opens both (S-05)', () => 
   expect(opens(ORIGIN, 'https://old.example/api/mcp', 'mcp')).toBe(false)
 })
 
-test('scopes narrow silently when asked for, and never grow when refreshed (S-11, S-24)', () => {
+test('scopes narrow silently when asked for, and never grow when refreshed (S-11, S-24, RFC 6749 §3.3)', () => {
   expect(grantableScopes('mcp:read offline_access')).toEqual(['mcp:read'])
   expect(grantableScopes(undefined)).toEqual(['mcp:read', 'mcp:write'])
   expect(grantableScopes('openid')).toEqual(['mcp:read', 'mcp:write'])
@@ -182,15 +184,28 @@ test('scopes narrow silently when asked for, and never grow when refreshed (S-11
   expect(narrowedScopes('admin', ['mcp:read'])).toBeNull()
 })
 
-test('names lose everything that could deceive a reader, and stay names (S-32)', () => {
+test('names lose everything that could deceive a reader, and stay names (S-32, RFC 7591 §5)', () => {
   expect(displayName('  Claude\u00A0\n Code ', '?')).toBe('Claude Code')
   expect(displayName('ab\u202Ecd\u200B\u{E0041}\u0000', '?')).toBe('abcd')
   expect(displayName('\u202E\u200B', 'Unnamed')).toBe('Unnamed')
+  expect(displayName('\u3164\u115F\u2800\u034F', 'Unnamed')).toBe('Unnamed')
+  expect(displayName(`Z${'\u0351'.repeat(50)}al`, '?')).toBe('Z\u0351\u0351\u0351al')
+  expect(displayName('บี้ ד֟֜ Nguyễn', '?')).toBe('บี้ ד֟֜ Nguyễn')
   expect(displayName('x'.repeat(10_000), '?')).toHaveLength(60)
   expect(displayName('Zoë 張', '?')).toBe('Zoë 張')
 })
 
-test('tokens are unique, say what they are, and break with any changed character (S-12)', () => {
+test('the 3,000 passwords that are tried first are known, in any case of letters (S-38, ASVS 6.2.4)', () => {
+  const frequent = FREQUENT_PASSWORDS.trim().split(/\s+/)
+  expect(new Set(frequent).size).toBe(3_000)
+  expect(frequent.filter((password) => password.length < 8 || password !== password.toLowerCase())).toEqual([])
+  const known = (password: string) => isCommonPassword(password, 'ada@example.org')
+  expect(frequent.filter((password) => !known(password) || !known(password.toUpperCase()))).toEqual([])
+  for (const own of ['ada@example.org', 'orkestrate', 'Changeme123']) expect(known(own)).toBe(true)
+  for (const good of ['analytical engine 1843', 'correct horse battery']) expect(known(good)).toBe(false)
+})
+
+test('tokens are unique, say what they are, and break with any changed character (S-12, RFC 6749 §10.10)', () => {
   const tokens = Array.from({ length: 10_000 }, () => newToken('at'))
   expect(new Set(tokens).size).toBe(10_000)
   for (const token of tokens) expect(token).toMatch(/^ork_at_[a-z2-7]{32}[0-9a-z]{7}$/)
@@ -220,7 +235,7 @@ describe('the cache of proven tokens', () => {
 
   test('believes an answer for its time at most, counted from the question', async () => {
     let now = 0
-    const cache = createTokenCache<string>(1_000, 10, () => now)
+    const cache = createAnswerCache<string>(1_000, 10, () => now)
     await cache.fill('t', async () => {
       now = 400
       return found()
@@ -233,14 +248,14 @@ describe('the cache of proven tokens', () => {
 
   test('believes no answer past the token’s own end', async () => {
     let now = 0
-    const cache = createTokenCache<string>(1_000, 10, () => now)
+    const cache = createAnswerCache<string>(1_000, 10, () => now)
     await cache.fill('t', async () => ({ value: 'ada', validMs: 10 }))
     now = 10
     expect(cache.get('t')).toBeUndefined()
   })
 
   test('keeps nothing that was looked up before a clear', async () => {
-    const cache = createTokenCache<string>(1_000, 10, () => 0)
+    const cache = createAnswerCache<string>(1_000, 10, () => 0)
     const gate = deferred()
     const filling = cache.fill('t', async () => {
       await gate.promise
@@ -253,7 +268,7 @@ describe('the cache of proven tokens', () => {
   })
 
   test('is bounded, and remembers no absence', async () => {
-    const cache = createTokenCache<string>(1_000, 2, () => 0)
+    const cache = createAnswerCache<string>(1_000, 2, () => 0)
     for (const key of ['a', 'b', 'c']) await cache.fill(key, found)
     expect(['a', 'b', 'c'].map((key) => cache.get(key))).toEqual([undefined, 'ada', 'ada'])
     expect(await cache.fill('d', async () => null)).toBeNull()

@@ -1,3 +1,6 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
@@ -8,7 +11,7 @@ let db: TestDatabase
 let harness: Harness
 beforeAll(async () => {
   db = await createTestDatabase()
-  harness = createHarness(db.database)
+  harness = createHarness(db.database, { hashesFully: true })
 })
 afterAll(() => db.drop())
 
@@ -27,7 +30,7 @@ async function dump(): Promise<string> {
   })
 }
 
-test('after everything has happened no secret is in the database or in a log line (S-13, S-68)', async () => {
+test('after everything has happened no secret is in the database or in a log line (S-13, S-68, RFC 6819 §5.1.4.1.3)', async () => {
   const browser = await harness.signedIn()
   const login = await harness.login(browser)
   const pending = await harness.consent(browser, login.clientId)
@@ -61,4 +64,31 @@ test('after everything has happened no secret is in the database or in a log lin
   })
   expect(found).toEqual([])
   expect(stored).toContain('$argon2id$v=19$m=19456,t=2,p=1$')
+})
+
+/** Where two values are compared of which one is named like a secret and neither is a literal. */
+function plainComparisons(source: string): string[] {
+  const comparison = /([\w$.?]+)(?:\([^()]*\))? [!=]==? ([\w$.?'"`]+)/gu
+  const nameOf = (operand: string) => operand.split('.').at(-1) ?? ''
+  const isSecret = (name: string) =>
+    /(?:secret|password|csrf|verifier|challenge|hash|token|code|sealed)\w*$/iu.test(name)
+  const isLiteral = (name: string) => /^(?:null|undefined|true|false|\d.*|['"`].*)$/u.test(name)
+  const faults = [...source.matchAll(comparison)].filter((match) => {
+    const names = match.slice(1).map(nameOf)
+    return names.some(isSecret) && !names.some(isLiteral)
+  })
+  return faults.map(([text]) => text)
+}
+
+test('a secret is looked up by its hash or compared in constant time, never with === (S-14, ASVS 11.2.4)', () => {
+  for (const bad of ['a.csrfToken === form.csrf', 'x !== row.tokenHash', 'password == given', 'given(x) === secret']) {
+    expect(plainComparisons(bad)).toEqual([bad])
+  }
+  const auth = fileURLToPath(new URL('../../src/auth', import.meta.url))
+  const files = readdirSync(auth, { recursive: true, encoding: 'utf8' }).filter((file) => /\.tsx?$/u.test(file))
+  expect(files.length).toBeGreaterThan(30)
+  const found = files.flatMap((file) =>
+    plainComparisons(readFileSync(join(auth, file), 'utf8')).map((text) => `${file}: ${text}`),
+  )
+  expect(found).toEqual([])
 })

@@ -13,11 +13,15 @@ export interface Transcript {
   readonly finalText: string
 }
 
+/** What happens in the world while the model thinks about calling this tool. */
+export type BeforeCall = (tool: string) => Promise<void>
+
 export interface ScriptedModel {
   /** Without a trailing slash and without `/v1`. */
   readonly baseUrl: string
-  /** From now on the agent works on this task. */
-  assign(task: Task): void
+  /** From now on the agent works on this task. `beforeCall` is awaited before each call that the model makes. */
+  assign(task: Task, beforeCall?: BeforeCall): void
+  /** @throws whatever `beforeCall` did */
   transcript(): Transcript
   close(): void
 }
@@ -34,6 +38,8 @@ function merge(before: Transcript, shown: Shown, turn: Turn): Transcript {
   }
 }
 
+const toError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)))
+
 function sendJson(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
 }
@@ -44,12 +50,16 @@ function sendJson(response: ServerResponse, status: number, body: object): void 
  */
 export async function startModel(dialect: Dialect, logFile: string): Promise<ScriptedModel> {
   let task: Task | undefined
+  let beforeCall: BeforeCall | undefined
   let transcript = EMPTY
-  const answer = (body: unknown): string => {
+  let failure: Error | undefined
+  const answer = async (body: unknown): Promise<string> => {
     const shown = dialect.read(body)
     if (!task || !shown.hasTools) return dialect.write({ kind: 'text', text: 'Widgets' }, body)
     const turn = nextTurn(shown, task)
     transcript = merge(transcript, shown, turn)
+    // Kept for the transcript: a client would only ask again.
+    if (turn.kind === 'call') await beforeCall?.(turn.tool).catch((error: unknown) => (failure ??= toError(error)))
     return dialect.write(turn, body)
   }
   const server = createServer((request, response) => {
@@ -60,7 +70,7 @@ export async function startModel(dialect: Dialect, logFile: string): Promise<Scr
       if (request.method !== 'POST') return sendJson(response, 200, { object: 'list', data: [], models: [] })
       if (pathname.endsWith('/count_tokens')) return sendJson(response, 200, { input_tokens: 1 })
       if (pathname !== dialect.path) return sendJson(response, 404, { error: { message: `No ${pathname} here` } })
-      const events = answer(JSON.parse(raw))
+      const events = await answer(JSON.parse(raw))
       response.writeHead(200, { 'content-type': 'text/event-stream' }).end(events)
     })().catch((error: unknown) => sendJson(response, 500, { error: { type: 'api_error', message: String(error) } }))
   })
@@ -71,11 +81,16 @@ export async function startModel(dialect: Dialect, logFile: string): Promise<Scr
   if (address === null || typeof address === 'string') throw new Error('The scripted model listens on no port')
   return {
     baseUrl: `http://127.0.0.1:${address.port}`,
-    assign(next) {
+    assign(next, before) {
       task = next
+      beforeCall = before
       transcript = EMPTY
+      failure = undefined
     },
-    transcript: () => transcript,
+    transcript() {
+      if (failure !== undefined) throw failure
+      return transcript
+    },
     close() {
       server.closeAllConnections()
       server.close()

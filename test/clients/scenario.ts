@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Person, type ScriptedBrowser, scriptedBrowser } from '../support/browser.ts'
-import { endAllChildren, tail } from './child.ts'
+import { type Person, scriptedBrowser } from '../support/browser.ts'
+import { endAllChildren } from './child.ts'
 import { claudeCode } from './coding-clients/claude-code.ts'
 import { codex } from './coding-clients/codex.ts'
 import { openCode } from './coding-clients/opencode.ts'
 import { type Desktop, startDesktop } from './desktop.ts'
 import { type Report, StepFailure } from './report.ts'
-import { type JournalEvent, ORIGIN, probeMcp, readJournal, startServer } from './server.ts'
-import { accessToken, openStation, type Station, takeTurn, type TurnResult } from './station.ts'
+import { describeServer, type JournalEvent, readJournal, type RunningServer, startServer, statusOf } from './server.ts'
+import { askToSignIn, connect, logOut, outliveToken, revokeAll, signInAgain } from './sign-in.ts'
+import { openStation, type Station, storedTokens, takeTurn, type TurnResult } from './station.ts'
 
 const CLIENTS = [claudeCode, codex, openCode]
 const TOOLS = [
@@ -27,38 +28,13 @@ const TURN = ['join_workspace', 'identify_intent', 'read_team_state', 'claim_sco
 const RECORDED = ['session.joined', 'claim.acquired', 'state.published', 'claim.released']
 const ADA: Person = { email: 'ada@example.test', name: 'Ada Lovelace', password: 'correct horse battery staple' }
 
-const CONNECTIONS_MAX = 20
-
 const squash = (words: string): string => words.replaceAll(/\s+/g, ' ')
 const typesBy = (events: readonly JournalEvent[], agentId: string): string[] =>
   events.filter(({ actor }) => actor.agentId === agentId).map(({ type }) => type)
 
-/** Adding and logging in. Codex logs in while adding, and once more when told to: each login is a grant of its own. */
-async function connect(report: Report, desktop: Desktop, { client, browser, run }: Station): Promise<void> {
-  desktop.use(browser)
-  const seenBefore = browser.pages.length
-  await report.step(client.name, 'adds the server with its own command', () => run('add'))
-  await report.step(client.name, 'logs in through the real pages', async () => {
-    const { output } = await run('login')
-    const arrivals = await desktop.arrivals()
-    assert.ok(arrivals.length > 0, `no browser was opened:\n${tail(output)}`)
-    for (const { href, searchParams } of arrivals.map((url) => new URL(url))) {
-      assert.ok(searchParams.has('code'), `no code in ${href}`)
-      assert.equal(searchParams.get('iss'), ORIGIN)
-    }
-    const [consent, done] = browser.pages.slice(seenBefore).slice(-2)
-    assert.match(consent?.text ?? '', client.consentName, 'the consent page names the client')
-    assert.equal(done?.status, 200, `the client's callback answered ${done?.status}: ${done?.text}`)
-  })
-  await report.step(client.name, 'lists the server as connected', async () => {
-    const { output } = await run('list')
-    assert.match(tail(output), client.connected)
-  })
-}
-
 /** What the server says about itself has to reach the model whole: the agent's user explains nothing. */
 async function assertShown(turn: TurnResult, token: string): Promise<void> {
-  const { instructions, descriptions } = await probeMcp(token)
+  const { instructions, descriptions } = await describeServer(token)
   assert.ok(instructions.length > 0, 'the server has no instructions')
   assert.ok(squash(turn.prose).includes(squash(instructions)), `the prompt does not say: ${instructions}`)
   assert.deepEqual(turn.tools.map(({ tool }) => tool).sort(), TOOLS)
@@ -95,7 +71,7 @@ async function workAlone(report: Report, station: Station): Promise<void> {
     assert.match(turn.agentId, client.agentId)
   })
   await report.step(client.name, 'shows its model the instructions, the tools and every next step', () =>
-    assertShown(turn, accessToken(station)),
+    assertShown(turn, storedTokens(station).accessToken),
   )
 }
 
@@ -123,33 +99,6 @@ async function collide(report: Report, station: Station, holder: { agentId: stri
   })
 }
 
-/** Resolves to the access token that the client no longer has. */
-async function logOut(report: Report, station: Station): Promise<string> {
-  const { client, run } = station
-  const guarantee = client.isLogoutRevoking ? 'logs out, and its token is dead at once' : 'logs out'
-  return report.step(client.name, guarantee, async () => {
-    const token = accessToken(station)
-    assert.equal((await probeMcp(token)).status, 200, 'the token was good until then')
-    await run('logout')
-    assert.throws(() => accessToken(station), 'the client has forgotten its token')
-    assert.equal((await probeMcp(token)).status, client.isLogoutRevoking ? 401 : 200)
-    return token
-  })
-}
-
-/** For clients whose logout only forgets: the person ends every connection on the page that lists them. */
-async function revokeAll(browser: ScriptedBrowser): Promise<void> {
-  const isRevoke = /^(end|revoke|disconnect)\b/i
-  let page = await browser.open(`${ORIGIN}/account/connections`)
-  for (let count = 0; count < CONNECTIONS_MAX; count += 1) {
-    const form = page.forms.find(({ buttons }) => buttons.some(({ label }) => isRevoke.test(label)))
-    if (!form) return
-    await browser.submit(form, {}, isRevoke)
-    page = await browser.open(`${ORIGIN}/account/connections`)
-  }
-  assert.fail(`still something to revoke on ${page.url}: ${page.text}`)
-}
-
 /** Runs the part; false when one of its steps failed, which the report knows. Anything else is a bug in this program. */
 async function isGood(part: Promise<unknown>): Promise<boolean> {
   try {
@@ -161,22 +110,36 @@ async function isGood(part: Promise<unknown>): Promise<boolean> {
   }
 }
 
-async function runParts(report: Report, desktop: Desktop, stations: readonly Station[]): Promise<void> {
+/** Each client alone: in, to work, and over the end of its access token. */
+async function settle(report: Report, desktop: Desktop, station: Station, server: RunningServer): Promise<void> {
+  await connect(report, desktop, station)
+  await workAlone(report, station)
+  await outliveToken(report, station, server)
+}
+
+async function runParts(
+  report: Report,
+  desktop: Desktop,
+  stations: readonly Station[],
+  server: RunningServer,
+): Promise<void> {
   const able: Station[] = []
   for (const station of stations) {
-    if ((await isGood(connect(report, desktop, station))) && (await isGood(workAlone(report, station))))
-      able.push(station)
+    if (await isGood(settle(report, desktop, station, server))) able.push(station)
   }
   const [first, ...others] = able
   if (!first) return
   const { agentId, claimId } = await hold(report, first)
   for (const other of others) await isGood(collide(report, other, { agentId, name: first.client.name }))
   const tokens: string[] = []
-  for (const station of able) tokens.push(await logOut(report, station))
+  for (const station of able) tokens.push(await logOut(report, station, ADA))
+  for (const station of able) await signInAgain(report, desktop, station)
+  for (const station of able) tokens.push(storedTokens(station).accessToken)
   await report.step('Ada', 'revokes what is left on her page, and those tokens are dead at once', async () => {
     await revokeAll(first.browser)
-    for (const token of tokens) assert.equal((await probeMcp(token)).status, 401)
+    for (const token of tokens) assert.equal(await statusOf(token), 401)
   })
+  for (const station of able) await isGood(askToSignIn(report, station))
   await report.step(first.client.name, 'blocks nobody once it is disconnected', async () => {
     const { events } = await readJournal(ADA)
     assert.equal(events.findLast(({ payload }) => payload.claimId === claimId)?.type, 'claim.released')
@@ -190,6 +153,8 @@ export async function runScenario(
 ): Promise<void> {
   // Short, because a unix socket of Postgres has to fit into it (107 bytes).
   const root = mkdtempSync(join(tmpdir(), 'ork-clients-'))
+  // PostgreSQL's account has to pass, or as root the database would be elsewhere, and stay there.
+  chmodSync(root, 0o711)
   const desktop = await startDesktop(join(root, 'bin'))
   const stations: Station[] = []
   const clients = CLIENTS.filter(({ name }) => options.only?.includes(name) ?? true)
@@ -203,7 +168,7 @@ export async function runScenario(
       const browser = index < 2 ? first : scriptedBrowser({ person: ADA, hasAccount: true })
       stations.push(await openStation(client, join(root, client.folder), desktop, browser))
     }
-    await runParts(report, desktop, stations)
+    await runParts(report, desktop, stations, server)
     await report.step('Orkestrate', 'ends in order when told to', () => server.stop())
   }
   try {

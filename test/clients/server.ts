@@ -1,8 +1,11 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import postgres, { type Sql } from 'postgres'
 import { z } from 'zod'
+import { sha256 } from '../../src/auth/crypto.ts'
 import type { Person } from '../support/browser.ts'
 import { obtainTokens } from '../support/oauth.ts'
 import { startChild, tail } from './child.ts'
@@ -23,6 +26,8 @@ const isReady = (): Promise<boolean> =>
   )
 
 export interface RunningServer {
+  /** Lets the hour of an access token be over, in the database, and waits until the server knows. */
+  expire(accessToken: string): Promise<void>
   /** Asks it to end. Throws unless it drains and ends well within {@link STOP_TIMEOUT_MS}. */
   stop(): Promise<void>
 }
@@ -41,6 +46,14 @@ export async function startServer(entry: string, dataFolder: string, logFile: st
     await delay(100)
   }
   return {
+    async expire(accessToken) {
+      const sql = await openDatabase(dataFolder)
+      const tokenHash = sha256(accessToken)
+      await sql`update oauth_access_tokens set expires_at = 'epoch' where token_hash = ${tokenHash}`
+      await sql.end()
+      // What it has proven the server believes for a second.
+      while ((await statusOf(accessToken)) !== 401) await delay(100)
+    },
     async stop() {
       child.kill('SIGTERM')
       await Promise.race([ended, delay(STOP_TIMEOUT_MS, undefined, { ref: false })])
@@ -50,11 +63,21 @@ export async function startServer(entry: string, dataFolder: string, logFile: st
   }
 }
 
+const Credentials = z.looseObject({ application: z.string() })
+
+/** The server's own database, by the way in that the server has. */
+async function openDatabase(dataFolder: string): Promise<Sql> {
+  const read = (path: string): string => readFileSync(join(dataFolder, path), 'utf8')
+  const [, , , port, host = ''] = read('postgres/postmaster.pid').split('\n')
+  const { application: password } = Credentials.parse(JSON.parse(read('credentials.json')))
+  return postgres({ host, port: Number(port), database: 'orkestrate', username: 'orkestrate', password, max: 1 })
+}
+
 const Event = z.looseObject({
   seq: z.number(),
   type: z.string(),
   actor: z.looseObject({ agentId: z.string().optional() }),
-  payload: z.looseObject({ claimId: z.string().optional() }),
+  payload: z.looseObject({ claimId: z.string().optional(), agentId: z.string().optional() }),
 })
 export type JournalEvent = z.infer<typeof Event>
 
@@ -110,14 +133,18 @@ async function callMcp(
   return { status: response.status, json: JSON.parse(body.slice(body.indexOf('{'), body.lastIndexOf('}') + 1)) }
 }
 
-/** What an access token gets at the MCP endpoint; with a good one, what the server says about itself. */
-export async function probeMcp(
+const INITIALIZE = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'probe', version: '1' } }
+
+/** What an access token gets at the MCP endpoint: 200 or 401. */
+export async function statusOf(accessToken: string): Promise<number> {
+  return (await callMcp(accessToken, 'initialize', INITIALIZE)).status
+}
+
+/** What the server says about itself to clients. */
+export async function describeServer(
   accessToken: string,
-): Promise<{ status: number; instructions: string; descriptions: ReadonlyMap<string, string> }> {
-  const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'probe', version: '1' } }
-  const { status, json } = await callMcp(accessToken, 'initialize', params)
-  if (status !== 200) return { status, instructions: '', descriptions: new Map() }
-  const { instructions } = Initialized.parse(json).result
+): Promise<{ instructions: string; descriptions: ReadonlyMap<string, string> }> {
+  const { instructions } = Initialized.parse((await callMcp(accessToken, 'initialize', INITIALIZE)).json).result
   const { tools } = Listed.parse((await callMcp(accessToken, 'tools/list', {})).json).result
-  return { status, instructions, descriptions: new Map(tools.map(({ name, description }) => [name, description])) }
+  return { instructions, descriptions: new Map(tools.map(({ name, description }) => [name, description])) }
 }

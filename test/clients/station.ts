@@ -8,10 +8,10 @@ import { type ChildResult, runChild, tail } from './child.ts'
 import type { CodingClient, Place } from './coding-clients/coding-client.ts'
 import type { Desktop } from './desktop.ts'
 import { binFolder } from './install.ts'
-import { type ScriptedModel, startModel, type Transcript } from './model.ts'
+import { type BeforeCall, type ScriptedModel, startModel, type Transcript } from './model.ts'
 import { MCP_URL } from './server.ts'
 
-const COMMAND_TIMEOUT_MS = 60_000
+const COMMAND_TIMEOUT_MS = 90_000
 
 type CommandName = keyof CodingClient['commands']
 
@@ -76,9 +76,10 @@ export interface TurnResult extends Transcript {
 export async function takeTurn(
   station: Station,
   task: { prompt: string; paths: readonly string[]; isReleasing: boolean },
+  beforeCall?: BeforeCall,
 ): Promise<TurnResult> {
   const { model, place, run } = station
-  model.assign({ ...task, gitContext: readGitContext(place.checkout) })
+  model.assign({ ...task, gitContext: readGitContext(place.checkout) }, beforeCall)
   const { output } = await run('turn', task.prompt).catch((error: unknown) => {
     // OpenCode 1.18.33 hung once in 40 runs before its first request about the task, the cause not found. Nothing has
     // been asked of the model yet, so starting again is safe; it is said aloud, lest it hide something of ours.
@@ -101,10 +102,19 @@ export async function takeTurn(
   return { ...transcript, answers, agentId, workspaceId }
 }
 
-/** What the client stored at login. */
-export function accessToken({ client, place }: Station): string {
+export interface StoredTokens {
+  readonly accessToken: string
+  readonly refreshToken: string
+  readonly clientId: string
+}
+
+/** What the client stored at login or refresh. */
+export function storedTokens({ client, place }: Station): StoredTokens {
   const stored = readFileSync(join(place.home, client.credentialsFile), 'utf8')
-  const token = /"access_?token"\s*:\s*"([^"]+)"/i.exec(stored)?.[1]
-  assert.ok(token, `no access token in ~/${client.credentialsFile}`)
-  return token
+  const field = (name: string): string => {
+    const value = new RegExp(`"${name}"\\s*:\\s*"([^"]+)"`, 'i').exec(stored)?.[1]
+    assert.ok(value, `no ${name} in ~/${client.credentialsFile}`)
+    return value
+  }
+  return { accessToken: field('access_?token'), refreshToken: field('refresh_?token'), clientId: field('client_?id') }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
-import { obtainTokens, postForm, tokensOf } from '../support/oauth.ts'
+import { type FetchLike, obtainTokens, postForm, tokensOf } from '../support/oauth.ts'
 
 /** A person, signed in through the real forms, whose client's tokens all agents of the run share. */
 export interface SignIn {
@@ -16,15 +16,17 @@ const REFRESH_MS = 40 * 60_000
 
 const Created = z.object({ workspace: z.object({ id: z.string() }) })
 
-export async function signIn(origin: string): Promise<SignIn> {
-  const person = { email: 'ada@example.org', name: 'Ada', password: 'a long password of Ada' }
-  let tokens = await obtainTokens(fetch, { publicUrl: origin, person, clientName: 'Fault test' })
+/** @param options `name`: of a new account */
+export async function signIn(origin: string, options: { name?: string; fetchLike?: FetchLike } = {}): Promise<SignIn> {
+  const { name = 'Ada', fetchLike = (url, init) => fetch(url, init) } = options
+  const person = { email: `${name.toLowerCase()}@example.org`, name, password: `a long password of ${name}` }
+  let tokens = await obtainTokens(fetchLike, { publicUrl: origin, person, clientName: 'Fault test' })
   let refreshAt = performance.now() + REFRESH_MS
 
   async function refresh(): Promise<void> {
     const { clientId, refreshToken } = tokens
     const fields = { grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken }
-    const answer = await postForm(fetch, `${origin}/api/oauth/token`, fields).catch(() => null)
+    const answer = await postForm(fetchLike, `${origin}/api/oauth/token`, fields).catch(() => null)
     // The same refresh token answers again with the same successor, so an unknown outcome is tried again.
     if (answer === null || answer.status >= 500) return
     tokens = { ...(await tokensOf(answer)), clientId }
@@ -40,7 +42,7 @@ export async function signIn(origin: string): Promise<SignIn> {
       }
     },
     async createWorkspace(name) {
-      const answer = await fetch(`${origin}/api/workspaces`, {
+      const answer = await fetchLike(`${origin}/api/workspaces`, {
         method: 'POST',
         headers: { authorization: `Bearer ${tokens.accessToken}`, 'content-type': 'application/json' },
         body: JSON.stringify({ name }),

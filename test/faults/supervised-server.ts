@@ -4,6 +4,8 @@ import { freePort, spawnServer, untilReady, type ServerProcess } from '../suppor
 /** One server process as an operator runs it: whatever kills it, it is started again at the same place. */
 export interface SupervisedServer {
   readonly origin: string
+  /** Of the process that runs now. */
+  pid(): number
   /** kill -9. False: there was none to kill just then. */
   kill(): boolean
   /** Resolves when /readyz says yes. */
@@ -18,9 +20,11 @@ export interface SupervisedServer {
 /** Starting takes seconds; some starts are killed before they are done. */
 const READY_MS = 120_000
 
+/** @param command node's options and the program; by default the sources, which start slower than what was built of them */
 export async function superviseServer(
   dataDir: string,
   envFor: (origin: string) => Readonly<Record<string, string>>,
+  command: readonly string[] = ['--import', 'tsx', 'src/main.ts'],
 ): Promise<SupervisedServer> {
   const port = await freePort()
   const origin = `http://localhost:${port}`
@@ -30,7 +34,13 @@ export async function superviseServer(
   let server: ServerProcess = await start()
 
   async function start(): Promise<ServerProcess> {
-    const started = await spawnServer({ dataDir, port, env: { LOG_LEVEL: 'warn', ...envFor(origin) } })
+    const program = [process.execPath, ...command]
+    const started = await spawnServer({
+      dataDir,
+      port,
+      command: program,
+      env: { LOG_LEVEL: 'warn', ...envFor(origin) },
+    })
     void replaceWhenGone(started)
     return started
   }
@@ -44,6 +54,7 @@ export async function superviseServer(
 
   return {
     origin,
+    pid: () => server.pid,
     kill: () => server.child.kill('SIGKILL'),
     async ready() {
       const giveUpAt = performance.now() + READY_MS

@@ -60,7 +60,7 @@ async function newWorkspace(tokens = ada): Promise<string> {
 
 /** Appends events whose payload has that many characters. @returns the last seq. */
 function append(workspaceId: string, count = 1, chars = 3, app = t.app): Promise<number> {
-  return app.journal.change(workspaceId, async (ws) => {
+  return app.journal.change({ workspace: workspaceId }, async (ws) => {
     for (let n = 0; n < count; n += 1) ws.append(HAPPENED, { text: 'é'.repeat(chars) }, SYSTEM)
     return ws.nextSeq - 1
   })
@@ -236,7 +236,7 @@ test('a workspace of others, as stream or as page, is answered like one that doe
   expect((await follow(others, { token: 'ork_at_nothing' })).response.statusCode).toBe(401)
 })
 
-test('a stream ends when its token is revoked', async () => {
+test('a stream ends when its token is revoked (S-09, ASVS 7.4.1)', async () => {
   const carol = await t.login('Carol')
   const stream = await follow(await newWorkspace(carol), { token: carol.accessToken })
   await stream.until(2)
@@ -249,7 +249,7 @@ test('a stream ends when its reader is no member any more', async () => {
   const workspaceId = await newWorkspace()
   const stream = await follow(workspaceId)
   await stream.until(2)
-  await t.database.query((orm) => orm.execute(sql`delete from members where workspace_id = ${workspaceId}`))
+  await t.database.write({ workspace: workspaceId }, (tx) => tx.execute(sql`delete from members`))
   await stream.ended
   await append(workspaceId)
   expect(ids(stream.events)).toEqual([1, 2])

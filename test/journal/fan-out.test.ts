@@ -4,7 +4,6 @@ import type { Database } from '../../src/db/client.ts'
 import { defineEvent, SYSTEM, type JournalEvent } from '../../src/journal/event.ts'
 import { createJournal, type Journal } from '../../src/journal/journal.ts'
 import { AppError } from '../../src/kernel/errors.ts'
-import { newId } from '../../src/kernel/ids.ts'
 import { LIMITS } from '../../src/kernel/limits.ts'
 import { createTestApp, type TestApp } from '../support/app.ts'
 import { deferred } from '../support/deferred.ts'
@@ -37,12 +36,12 @@ function replica(pace?: Parameters<TestApp['replica']>[0]): Journal {
 }
 
 async function newWorkspace(): Promise<string> {
-  return here.found(async (_tx, begin) => (await begin(newId('ws'), new Date())).workspaceId)
+  return here.found({ user: 'usr_founder' }, async (_tx, begin) => (await begin(new Date())).workspaceId)
 }
 
 /** Appends `count` events in one change. */
 function append(journal: Journal, workspaceId: string, count = 1): Promise<number> {
-  return journal.change(workspaceId, async (ws) => {
+  return journal.change({ workspace: workspaceId }, async (ws) => {
     for (let n = 0; n < count; n += 1) ws.append(HAPPENED, { n }, SYSTEM)
     return ws.nextSeq - 1
   })
@@ -197,15 +196,15 @@ test('a change that is rolled back wakes nobody, and one that is run again wakes
   const ear = t.database.dedicated({})
   await ear.listen('ork_journal', (payload) => told.push(payload))
   const reader = follow(here, workspaceId)
-  const refused = here.change(workspaceId, async (ws) => {
+  const refused = here.change({ workspace: workspaceId }, async (ws) => {
     ws.append(HAPPENED, { n: -1 }, SYSTEM)
     await ws.flush()
     throw new AppError('INTERNAL')
   })
   await expect(refused).rejects.toMatchObject({ code: 'INTERNAL' })
-  await here.change(workspaceId, async () => undefined)
+  await here.change({ workspace: workspaceId }, async () => undefined)
   let attempts = 0
-  await here.change(workspaceId, async (ws) => {
+  await here.change({ workspace: workspaceId }, async (ws) => {
     attempts += 1
     ws.append(HAPPENED, { n: attempts }, SYSTEM)
     await ws.flush()
@@ -221,9 +220,11 @@ test('a change that is rolled back wakes nobody, and one that is run again wakes
 })
 
 test('a workspace whose first event founds it is followed like any other', async () => {
-  const id = newId('ws')
-  const reader = follow(there, id)
-  await here.found(async (_tx, begin) => (await begin(id, new Date())).append(HAPPENED, { n: 1 }, SYSTEM))
+  const reader = await here.found({ user: 'usr_founder' }, async (_tx, begin) => {
+    const ws = await begin(new Date())
+    ws.append(HAPPENED, { n: 1 }, SYSTEM)
+    return follow(there, ws.workspaceId)
+  })
   await reader.until(1)
   expect(reader.seqs()).toEqual([1])
 })
@@ -233,7 +234,7 @@ test('an event that is appended but not committed is never passed over', async (
   const readers = [follow(here, workspaceId), follow(there, workspaceId)]
   const appended = deferred()
   const commit = deferred()
-  const first = here.change(workspaceId, async (ws) => {
+  const first = here.change({ workspace: workspaceId }, async (ws) => {
     ws.append(HAPPENED, { n: 1 }, SYSTEM)
     await ws.flush()
     appended.resolve()
@@ -287,14 +288,14 @@ test('a subscription outlives a database that is away, and ends at other faults'
   const workspaceId = await newWorkspace()
   let fault: Error | null = new AppError('UNAVAILABLE')
   let refusals = 0
-  const query: Database['query'] = (work) => {
-    if (fault === null) return t.database.query(work)
+  const read: Database['read'] = (scope, work) => {
+    if (fault === null) return t.database.read(scope, work)
     refusals += 1
     return Promise.reject(fault)
   }
   const quiet = () => undefined
   const log = { debug: quiet, info: quiet, warn: quiet, error: quiet }
-  const journal = createJournal({ database: { ...t.database, query }, eventTypes: [], expire: [], log })
+  const journal = createJournal({ database: { ...t.database, read }, eventTypes: [], expire: [], log })
   closers.push(() => journal.close())
   const reader = follow(journal, workspaceId)
   await append(here, workspaceId)

@@ -7,7 +7,7 @@ import { createAdaptorServer } from '@hono/node-server'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { readExport } from '../../scripts/journal/exported.ts'
 import { judgeJournal } from '../../scripts/journal/judge.ts'
-import { eventHash, genesisHash } from '../../src/journal/chain.ts'
+import { ACCOUNT_LOG, type ChainedEntry, eventHash, genesisHash } from '../../src/journal/chain.ts'
 import { SYSTEM, type ExportedEvent } from '../../src/journal/event.ts'
 import { runFinished } from '../../src/modules/workflow/events.ts'
 import { createAgent } from '../support/agent.ts'
@@ -98,19 +98,82 @@ test('against a head noted earlier, a missing tail is found', async () => {
 
 test('the journal of another workspace does not pass for the one that was asked for', async () => {
   const { holds, line } = await judge(toLines(INTACT), { workspace: 'ws_other' })
-  expect(line).toContain(`this is the journal of "${WORKSPACE}", not of "ws_other"`)
+  expect(line).toContain(`this is the journal of "${WORKSPACE}", not the journal of "ws_other"`)
+  expect(holds).toBe(false)
+})
+
+const PERSON = 'usr_0190f2c4-0000-7000-8000-000000000002'
+
+/** An account log that holds. */
+function accountLog(count: number): ChainedEntry[] {
+  const entries: ChainedEntry[] = []
+  let previous = genesisHash(PERSON, ACCOUNT_LOG)
+  for (let seq = 1; seq <= count; seq += 1) {
+    const body = {
+      seq,
+      type: seq === 1 ? 'log.begun' : 'session.began',
+      at: new Date(Date.UTC(2026, 10, 21, 10, 0, seq)).toISOString(),
+      actor: seq === 1 ? SYSTEM : seq === 2 ? USER : { kind: 'token', userId: PERSON, grantId: 'gr_1' },
+      payload: seq === 1 ? { userId: PERSON } : { way: 'password', address: `203.0.113.${seq}` },
+    }
+    previous = eventHash(previous, body)
+    entries.push({ ...body, hash: previous.toString('hex') })
+  }
+  return entries
+}
+
+const LOG = toLines(accountLog(5))
+const LOG_HEAD = accountLog(5).at(-1)?.hash ?? ''
+
+test('an account log verifies as a journal does, and neither passes for the other', async () => {
+  const whole = { account: PERSON, head: LOG_HEAD }
+  expect(await judge(LOG, whole)).toEqual({ holds: true, line: `5 events, head hash ${LOG_HEAD}` })
+  expect((await judge(LOG)).holds).toBe(true)
+  const other = await judge(LOG, { account: 'usr_other' })
+  expect(other).toMatchObject({ holds: false, line: expect.stringContaining(`account log of "${PERSON}", not the`) })
+  expect(await judge(LOG, { workspace: PERSON })).toMatchObject({ holds: false })
+  expect(await judge(toLines(INTACT), { account: WORKSPACE })).toMatchObject({ holds: false })
+  // The same entries, chained to what a workspace of that name would be chained to.
+  const [first] = accountLog(1)
+  const hash = first === undefined ? '' : eventHash(genesisHash(PERSON), first).toString('hex')
+  expect(await judge(toLines([{ ...first, hash }]))).toMatchObject({ holds: false })
+})
+
+const flipped = (line: string, index: number) => {
+  const bytes = Buffer.from(line)
+  bytes[index] = (bytes[index] ?? 0) ^ 1
+  return bytes.toString()
+}
+const place = (LOG[2] ?? '').indexOf('203.0.113.3') + 10
+
+test.each<[what: string, lines: string[], message: RegExp]>([
+  ['a flipped bit', LOG.with(2, flipped(LOG[2] ?? '', place)), /event 3 does not fit.*2 events before hold/],
+  ['a removed line', LOG.toSpliced(2, 1), /event 4 does not fit: expected seq 3/],
+  ['two swapped lines', LOG.with(2, LOG[3] ?? '').with(3, LOG[2] ?? ''), /event 4 does not fit: expected seq 3/],
+  ['an end cut off', LOG.slice(0, 4), /not the expected one/],
+  ['a beginning cut off', LOG.slice(1), /event 2 does not fit: expected seq 1/],
+])('in an account log too it is found and named: %s', async (_what, lines, message) => {
+  const { holds, line } = await judge(lines, { head: LOG_HEAD })
+  expect(line).toMatch(message)
   expect(holds).toBe(false)
 })
 
 test('the command ends with 0 and the head for a journal that holds, and with 1 and the place for one that does not', async () => {
-  const [intact, tampered] = [join(dir, 'intact.ndjson'), join(dir, 'tampered.ndjson')]
+  const [intact, tampered, log] = ['intact', 'tampered', 'account'].map((name) => join(dir, `${name}.ndjson`)) as [
+    string,
+    string,
+    string,
+  ]
+  await writeFile(log, `${LOG.join('\n')}\n`)
   await writeFile(intact, `${toLines(INTACT).join('\n')}\n`)
   await writeFile(tampered, withThird((e) => ({ ...e, type: 'value.deleted' })).join('\n'))
-  const [good, bad] = await Promise.all([
+  const [good, bad, account] = await Promise.all([
     runScript(SCRIPT, ['--file', intact]),
     runScript(SCRIPT, ['--file', tampered]),
+    runScript(SCRIPT, ['--file', log, '--account', PERSON, '--head', LOG_HEAD]),
   ])
   expect(good).toEqual({ exitCode: 0, stdout: `5 events, head hash ${HEAD}\n`, stderr: '' })
+  expect(account).toEqual({ exitCode: 0, stdout: `5 events, head hash ${LOG_HEAD}\n`, stderr: '' })
   expect(bad).toMatchObject({ exitCode: 1, stdout: '', stderr: expect.stringContaining('event 3 does not fit') })
 })
 
@@ -136,17 +199,21 @@ test('the journal of a running server verifies over REST, page after page, for a
   const ada = createAgent(t.fetch, `${t.publicUrl}/api/mcp`, accessToken)
   const workspaceId: string = (await ada.join())['workspace'].id
   const MANY = 600
-  await t.app.journal.change(workspaceId, async (ws) => {
+  await t.app.journal.change({ workspace: workspaceId }, async (ws) => {
     for (let n = 0; n < MANY; n += 1) {
       ws.append(runFinished, { runId: `run_${n}`, sessionId: 'ses_1', intentId: 'plan', reason: 'done' }, SYSTEM)
     }
   })
   const args = ['--url', url, '--workspace', workspaceId]
-  const [member, stranger] = await Promise.all([
+  const principal = await t.app.auth.authenticate(`Bearer ${accessToken}`, 'rest')
+  const ofAccount = ['--url', url, '--account', principal?.userId ?? '']
+  const [member, account, stranger] = await Promise.all([
     runScript(SCRIPT, args, { ORKESTRATE_TOKEN: accessToken }),
+    runScript(SCRIPT, ofAccount, { ORKESTRATE_TOKEN: accessToken }),
     runScript(SCRIPT, args, { ORKESTRATE_TOKEN: (await t.login('Bob')).accessToken }),
   ])
   expect(member).toMatchObject({ exitCode: 0, stderr: '' })
   expect(Number(/^(\d+) events, head hash [0-9a-f]{64}\n$/.exec(member.stdout)?.[1])).toBeGreaterThan(MANY)
   expect(stranger).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/answered 404/) })
+  expect(account).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^\d+ events, head hash/u) })
 })

@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { createTestApp } from '../support/app.ts'
+import { modernPost } from '../support/modern.ts'
 
 const MODERN = '2026-07-28'
 const meta = {
@@ -46,3 +47,22 @@ test.each([
     expect(await response.json()).toMatchObject({ code: 'UNAVAILABLE', retryable: true })
   },
 )
+
+test('an outage is 503 also for reading resources and for listening to them', async () => {
+  const t = await createTestApp()
+  onTestFinished(() => t.close())
+  const { accessToken } = await t.login('Ada')
+  const uri = 'orkestrate://workspaces/ws_x/state'
+  const calls: [string, Record<string, unknown>][] = [
+    ['resources/list', {}],
+    ['resources/read', { uri }],
+    ['subscriptions/listen', { notifications: { resourceSubscriptions: [uri] } }],
+  ]
+  for (const [method, params] of calls) {
+    expect((await modernPost(t.fetch, accessToken, method, params)).status, method).toBe(200)
+  }
+  await t.database.close()
+  for (const [method, params] of calls) {
+    expect((await modernPost(t.fetch, accessToken, method, params)).status, method).toBe(503)
+  }
+})

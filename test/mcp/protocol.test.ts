@@ -79,7 +79,7 @@ test('the instructions fit what clients keep, and their first two sentences stan
   expect(first).toContain('nextRequiredTool')
 })
 
-describe('without a valid token', () => {
+describe('without a valid token (S-01, RFC 9728 §5.1)', () => {
   test.each(['GET', 'POST', 'DELETE', 'HEAD', 'PUT', 'OPTIONS'])(
     '%s is 401 with the challenge, before anything else',
     async (method) => {
@@ -96,11 +96,6 @@ describe('without a valid token', () => {
       }
     },
   )
-
-  test('a token in the query is no token', async () => {
-    const { accessToken } = await t.login('Ada')
-    expect((await t.fetch(`/api/mcp?access_token=${accessToken}`, { method: 'POST' })).status).toBe(401)
-  })
 })
 
 describe('what is no proper request', () => {
@@ -157,11 +152,20 @@ describe('what is no proper request', () => {
     expect((await t.fetch('/api/mcp', init)).status).toBe(413)
   })
 
-  test('another content type is 415', async () => {
+  test('another content type is 415 (S-50, MCP transports)', async () => {
     expect((await ada.post('x', { 'content-type': 'text/plain' })).status).toBe(415)
   })
 
-  test('an origin that is not ours is 403; none, and ours, are let through', async () => {
+  test('a batch is refused whole: it would pass the rate limit as one call (S-50, MCP 2025-06-18 changelog)', async () => {
+    const list = { jsonrpc: '2.0', id: 1, method: 'tools/list' }
+    for (const version of ['2025-03-26', '2025-06-18', '2025-11-25', '2026-07-28']) {
+      const response = await ada.post([list, { ...list, id: 2 }], { 'mcp-protocol-version': version })
+      expect(response.status).toBe(400)
+      expect(await response.json()).toMatchObject({ jsonrpc: '2.0', id: null, error: { code: -32600 } })
+    }
+  })
+
+  test('an origin that is not ours is 403; none, and ours, are let through (S-48, MCP transports)', async () => {
     const list = { jsonrpc: '2.0', id: 1, method: 'tools/list' }
     expect((await ada.post(list, { origin: 'https://evil.example' })).status).toBe(403)
     expect((await ada.post(list, { origin: 'null' })).status).toBe(403)
@@ -184,6 +188,55 @@ describe('what is no proper request', () => {
       headers: { authorization: `Bearer ${(await t.login('Ada')).accessToken}` },
     })
     expect(await response.json()).toEqual({ workspaces: [] })
+  })
+})
+
+describe('in 2026-07-28 headers say again what the body says, for proxies that route by them', () => {
+  const VERSION = 'io.modelcontextprotocol/protocolVersion'
+  const meta = { [VERSION]: '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} }
+  const message = (method: string, params: object = {}) => ({
+    jsonrpc: '2.0',
+    id: 1,
+    method,
+    params: { _meta: meta, ...params },
+  })
+  const list = message('tools/list')
+  const call = message('tools/call', { name: 'read_values', arguments: {} })
+  const headers = (method: string, more: Record<string, string> = {}) => ({
+    'mcp-protocol-version': '2026-07-28',
+    'mcp-method': method,
+    ...more,
+  })
+  const answer = async (body: object, sent: Record<string, string>) => {
+    const response = await ada.post(body, sent)
+    const { error } = await rpcMessage(response)
+    return { status: response.status, code: error?.code, supported: error?.data?.supported }
+  }
+
+  test('where they agree, in base64 too, the call goes through (S-49, MCP transports)', async () => {
+    const encoded = `=?base64?${Buffer.from('read_values').toString('base64')}?=`
+    for (const name of ['read_values', encoded]) {
+      expect((await answer(call, headers('tools/call', { 'mcp-name': name }))).status).toBe(200)
+    }
+    expect((await answer(list, headers('tools/list'))).status).toBe(200)
+  })
+
+  test.each([
+    ['another method', list, headers('tools/call')],
+    ['no method', list, { 'mcp-protocol-version': '2026-07-28' }],
+    ['another tool', call, headers('tools/call', { 'mcp-name': 'write_values' })],
+    ['no tool', call, headers('tools/call')],
+    ['another version', message('tools/list', { _meta: { ...meta, [VERSION]: '2025-11-25' } }), headers('tools/list')],
+  ])('%s in the headers is -32020 (S-49, MCP transports)', async (_, body, sent) => {
+    expect(await answer(body, sent)).toMatchObject({ status: 400, code: -32020 })
+  })
+
+  test('a version that is not served is -32022 with those that are; an unknown method is 404 (S-49, MCP versioning)', async () => {
+    const future = message('tools/list', { _meta: { ...meta, [VERSION]: '2099-01-01' } })
+    const sent = { ...headers('tools/list'), 'mcp-protocol-version': '2099-01-01' }
+    expect(await answer(future, sent)).toEqual({ status: 400, code: -32022, supported: ['2026-07-28'] })
+    const unknown = await answer(message('nothing/here'), headers('nothing/here'))
+    expect(unknown).toMatchObject({ status: 404, code: -32601 })
   })
 })
 

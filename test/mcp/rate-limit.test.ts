@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createRateLimiter } from '../../src/kernel/rate-limit.ts'
 import { LIMITS } from '../../src/kernel/limits.ts'
 import { createTestApp, type TestApp } from '../support/app.ts'
 
@@ -9,28 +8,11 @@ beforeAll(async () => {
 })
 afterAll(() => t.close())
 
-test('a bucket gives what it holds at once, then what flows in, and says when to come back', () => {
-  let now = 0
-  const limit = createRateLimiter({ perMinute: 60, maxKeys: 10 }, () => now)
-  expect(Array.from({ length: 60 }, () => limit('a'))).toEqual(Array.from({ length: 60 }, () => 0))
-  expect(limit('a')).toBe(1000)
-  expect(limit('b')).toBe(0)
-  now += 1000
-  expect([limit('a'), limit('a')]).toEqual([0, 1000])
-})
-
-test('what is remembered is bounded, and the longest-unseen is forgotten first', () => {
-  const limit = createRateLimiter({ perMinute: 1, maxKeys: 2 }, () => 0)
-  for (const key of ['a', 'b', 'c']) expect(limit(key)).toBe(0)
-  expect(limit('c')).toBeGreaterThan(0)
-  expect(limit('a')).toBe(0)
-})
-
 test('over the limit a tool call is a tool result with the time to wait, everything else is 429 with Retry-After', async () => {
   const flood = await t.agent('Flood')
   await flood.join()
   const ping = async () => (await flood.post({ jsonrpc: '2.0', id: 1, method: 'ping' })).status
-  // Some flow in while they are spent: go on until the first one is refused.
+  // Until the first one is refused.
   for (let sent = 0, refused = false; !refused && sent < LIMITS.callsPerMinute * 2; sent += 100) {
     refused = (await Promise.all(Array.from({ length: 100 }, ping))).includes(429)
   }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { LIMITS } from '../../src/kernel/limits.ts'
 import { createAgent, type Agent, type ToolAnswer } from '../support/agent.ts'
 import { createTestApp, type TestApp } from '../support/app.ts'
+import { inEveryWorkspace } from '../support/workspaces.ts'
 
 // Every refusal that a tool can answer with, provoked over HTTP and kept word for word: what an agent reads is product,
 // and a change of it is a visible diff.
@@ -41,8 +42,8 @@ const PROVOCATIONS: Record<string, () => Promise<ToolAnswer>> = {
   },
   AGENT_TAKEN: async () => {
     const eve = await t.agent('Eve')
-    await t.database.query((orm) =>
-      orm.execute(sql`insert into members (workspace_id, user_id, role, joined_at)
+    await inEveryWorkspace(t.database, (tx) =>
+      tx.execute(sql`insert into members (workspace_id, user_id, role, joined_at)
         select m.workspace_id, u.id, 'member', clock_timestamp() from users u, members m
         join users a on a.id = m.user_id where u.email = 'eve@example.org' and a.email = 'ada@example.org'`),
     )
@@ -54,9 +55,11 @@ const PROVOCATIONS: Record<string, () => Promise<ToolAnswer>> = {
     const many = await t.agent('Many')
     const remote = 'https://example.org/many'
     await many.join({ agentId: 'many' }, { remote })
-    await t.database.query((orm) =>
-      orm.execute(sql`with own as (select r.*, u.id as user_id from users u join members m on m.user_id = u.id
-          join repos r on r.workspace_id = m.workspace_id where u.email = 'many@example.org'),
+    const [person] = await t.database.query((orm) =>
+      orm.execute<{ id: string }>(sql`select id from users where email = 'many@example.org'`),
+    )
+    await t.database.write({ workspace: 'ws_second', user: person?.id ?? '' }, (tx) =>
+      tx.execute(sql`with own as (select r.*, m.user_id from members m join repos r on r.workspace_id = m.workspace_id),
         ws as (insert into workspaces (id, name, created_by, created_at) select 'ws_second', 'second', user_id, bound_at from own),
         mem as (insert into members (workspace_id, user_id, role, joined_at) select 'ws_second', user_id, 'owner', bound_at from own)
         insert into repos (workspace_id, id, canonical_remote, root_sha, bound_at)
@@ -144,11 +147,23 @@ const PROVOCATIONS: Record<string, () => Promise<ToolAnswer>> = {
     return reader.call('write_values', { entries: [{ key: 'k', value: 1 }] })
   },
   FORBIDDEN_ROLE: async () => {
-    await t.database.query((orm) => orm.execute(sql`update members set role = 'viewer' where role = 'member'`))
+    await inEveryWorkspace(t.database, (tx) =>
+      tx.execute(sql`update members set role = 'viewer' where role = 'member'`),
+    )
     const eve = await t.agent('Eve')
     const { workspace } = await ada.join({ agentId: 'ada' })
     await eve.join({ workspaceId: workspace.id, agentId: 'eve' })
     return eve.call('write_values', { entries: [{ key: 'k', value: 1 }] })
+  },
+  UNAUTHENTICATED: async () => {
+    const ended = await t.agent('Ended')
+    // Its token is known from here on, and still believed when its grant is over.
+    await ended.call('read_values')
+    const newest = sql`select id from oauth_grants order by created_at desc limit 1`
+    await t.database.query((orm) =>
+      orm.execute(sql`update oauth_grants set revoked_at = clock_timestamp() where id = (${newest})`),
+    )
+    return ended.join()
   },
   RATE_LIMITED: async () => {
     const flood = await t.agent('Flood')

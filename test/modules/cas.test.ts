@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Agent } from '../support/agent.ts'
 import { createTestApp, type TestApp } from '../support/app.ts'
+import { inEveryWorkspace } from '../support/workspaces.ts'
 
 let t: TestApp
 let ada: Agent
@@ -16,8 +17,8 @@ beforeAll(async () => {
 afterAll(() => t.close())
 
 const casMode = (mode: 'scoped' | 'strict') =>
-  t.database.query((orm) =>
-    orm.execute(sql`update workspaces set policy = ${JSON.stringify({ casMode: mode })}::jsonb`),
+  inEveryWorkspace(t.database, (tx) =>
+    tx.execute(sql`update workspaces set policy = ${JSON.stringify({ casMode: mode })}::jsonb`),
   )
 
 const publish = (agent: Agent, expectedStateHash: string) =>
@@ -134,10 +135,10 @@ describe('reading since a position', () => {
     } while (cursor !== undefined)
     expect(pages).toBeGreaterThan(1)
     expect(agents.size).toBe(2)
-    const live = await t.database.query((orm) =>
-      orm.execute<{ count: number }>(sql`select count(*)::int as count from claims where ended_at is null`),
+    const live = await inEveryWorkspace(t.database, (tx) =>
+      tx.execute(sql`select id from claims where ended_at is null`),
     )
-    expect(claims.size).toBe(live[0]?.count)
+    expect(claims.size).toBe(live.length)
   })
 
   test('filters by paths: only agents and claims that touch them', async () => {

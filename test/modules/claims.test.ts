@@ -3,6 +3,7 @@ import { afterAll, beforeEach, beforeAll, describe, expect, test } from 'vitest'
 import { createAgent, type Agent } from '../support/agent.ts'
 import { createTestApp, type TestApp } from '../support/app.ts'
 import { openSql } from '../support/global-setup.ts'
+import { inEveryWorkspace } from '../support/workspaces.ts'
 
 let t: TestApp
 let ada: Agent
@@ -188,10 +189,10 @@ test('of many agents that race for one path through two replicas exactly one win
   const answers = await Promise.all(racers.map((racer) => racer.claim(`${dir}/hot`)))
   expect(answers.filter((answer) => answer.ok)).toHaveLength(1)
   for (const answer of answers) if (!answer.ok) expect(answer['error'].code).toBe('SCOPE_CONFLICT')
-  const live = await t.database.query((orm) =>
-    orm.execute<{ count: number }>(sql`select count(*)::int as count from claim_paths where display = ${`${dir}/hot`}`),
+  const live = await inEveryWorkspace(t.database, (tx) =>
+    tx.execute(sql`select 1 from claim_paths where display = ${`${dir}/hot`}`),
   )
-  expect(live[0]?.count).toBe(1)
+  expect(live).toHaveLength(1)
   await replica.close()
 })
 

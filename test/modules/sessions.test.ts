@@ -34,6 +34,33 @@ test('before joining every tool but join_workspace is refused, with the step to 
   }
 })
 
+test('a poll that finds nothing new writes nothing; one after five seconds stores that the agent is there', async () => {
+  const agent = await t.agent('Polling')
+  const joined = await agent.join()
+  await agent.ready()
+  const scope = { workspace: String(joined['workspace'].id) }
+  const rows = async () => {
+    const [row] = await t.db.database.read(scope, (orm) =>
+      orm.execute<{ written: string; seenAgo: number }>(sql`select sessions.xmin || ' ' || journals.xmin as written,
+        extract(epoch from clock_timestamp() - last_seen_at)::float8 as "seenAgo"
+        from sessions join journals using (workspace_id) where agent_id = ${agent.agentId}`),
+    )
+    return row
+  }
+  await agent.call('read_team_state')
+  const before = await rows()
+  const polled = await agent.call('read_team_state', { sinceStateHash: agent.stateHash })
+  expect(polled).toMatchObject({ ok: true, unchanged: true })
+  await agent.call('read_values')
+  expect((await rows())?.written).toBe(before?.written)
+
+  await t.db.database.write(scope, (tx) =>
+    tx.execute(sql`update sessions set last_seen_at = clock_timestamp() - interval '6 seconds'`),
+  )
+  await agent.call('read_team_state', { sinceStateHash: agent.stateHash })
+  expect((await rows())?.seenAgo).toBeLessThan(5)
+})
+
 describe('an agentId', () => {
   test('may be left out by the only session of a sign-in, and is asked for where there are two', async () => {
     const { accessToken } = await t.login('Ada')
@@ -157,8 +184,8 @@ describe('rights', () => {
     const gone = await t.agent('Gone')
     await addMember('gone@example.org', workspace.id, 'member')
     await gone.join({ workspaceId: workspace.id })
-    await t.database.query((orm) =>
-      orm.execute(sql`delete from members where user_id = (select id from users where email = 'gone@example.org')`),
+    await t.database.write({ workspace: workspace.id }, (tx) =>
+      tx.execute(sql`delete from members where user_id = (select id from users where email = 'gone@example.org')`),
     )
     expect(await gone.call('read_team_state')).toMatchObject({ error: { code: 'NOT_JOINED' } })
   })
@@ -201,13 +228,13 @@ function byOrderIn(list: readonly string[]) {
 }
 
 async function addMember(email: string, workspaceId: string, role: 'member' | 'viewer'): Promise<void> {
-  await t.database.query(async (orm) => {
-    const rows = await orm.execute<{ id: string }>(sql`select id from users where email = ${email}`)
-    await orm
+  await t.database.write({ workspace: workspaceId }, async (tx) => {
+    const rows = await tx.execute<{ id: string }>(sql`select id from users where email = ${email}`)
+    await tx
       .insert(members)
       .values({ workspaceId, userId: rows[0]?.id ?? '', role, joinedAt: new Date() })
       .onConflictDoNothing()
-    expect(await orm.select().from(members).where(eq(members.workspaceId, workspaceId))).not.toHaveLength(0)
+    expect(await tx.select().from(members).where(eq(members.workspaceId, workspaceId))).not.toHaveLength(0)
   })
 }
 

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { EmbeddedPostgres } from '../../src/db/embedded/index.ts'
 import { start, temporaryDirectory } from '../db/embedded-harness.ts'
@@ -52,6 +53,18 @@ test('a DATABASE_URL that leads nowhere ends the start with what is wrong, and n
     expect(server.output()).not.toContain(postgres.connection.password)
   }
   expect(await readdir(dataDir)).toEqual([])
+})
+
+test('a DATABASE_URL of a superuser ends the start with what to do: row-level security would not bind the server', async () => {
+  const [postgresDir, dataDir, port] = [await temporaryDirectory(), await temporaryDirectory(), await freePort()]
+  const postgres = await externalPostgres(postgresDir, port)
+  const { superuser } = JSON.parse(await readFile(join(postgresDir, 'credentials.json'), 'utf8'))
+  const url = `postgres://postgres:${superuser}@127.0.0.1:${port}/${postgres.connection.database}`
+  const server = await launch({ dataDir, env: { DATABASE_URL: url } })
+  expect(await server.exited).toEqual({ code: 1, signal: null })
+  expect(server.output()).toMatch(/^\nThe database role "postgres" is a superuser\..*docker\/create-role\.sh.*\n$/mu)
+  expect(server.output()).not.toContain(superuser)
+  expect(server.output()).not.toContain(' at ')
 })
 
 test('while the database is down the server lives, says that it is not ready, and refuses calls in time; then goes on', async () => {

@@ -1,8 +1,9 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { gone, recordedPostmaster, temporaryDirectory } from '../db/embedded-harness.ts'
+import { BUILT_SERVER } from '../support/built-server.ts'
 import { freePort, portOf, readiness } from '../support/server-process.ts'
 import { launch, postmasterOf, running } from './harness.ts'
 
@@ -84,3 +85,10 @@ async function occupy(host: string): Promise<number> {
   onTestFinished(() => void server.close())
   return portOf(server)
 }
+
+test('the image, `npm start` and the servers of other tests run node with the same flags', async () => {
+  const { start } = (JSON.parse(await readFile('package.json', 'utf8')) as { scripts: { start: string } }).scripts
+  const [, command = '[]'] = /^CMD (\[.*\])$/mu.exec(await readFile('Dockerfile', 'utf8')) ?? []
+  expect(JSON.parse(command)).toEqual(['node', ...BUILT_SERVER])
+  expect(start.split(' ')).toEqual(['node', ...BUILT_SERVER.slice(0, -1), 'scripts/start.mjs'])
+})

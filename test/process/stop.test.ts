@@ -11,7 +11,9 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
   '%s ends the server with 0 and its PostgreSQL with it, and the next start finds everything',
   async (signal) => {
     const dataDir = await temporaryDirectory()
-    const server = await running({ dataDir })
+    // Ctrl-C does not wait for a load balancer to notice.
+    const DRAIN_SECONDS = signal === 'SIGINT' ? '300' : '0'
+    const server = await running({ dataDir, env: { DRAIN_SECONDS } })
     const { agent, accessToken } = await signIn(server)
     await agent.ready()
     const claimed = await agent.claim('src/auth')
@@ -66,7 +68,7 @@ test('Ctrl-C in the terminal of `npm start` leaves no process behind, and a data
   onTestFinished(() => endGroup(server.pid))
   const postmaster = await postmasterOf(dataDir)
   process.kill(-server.pid, 'SIGINT')
-  // The pipes close once npm, its shell, tsx and the server have all ended.
+  // The pipes close once npm, its shell and the server have all ended.
   await once(server.child, 'close')
   expect(server.output()).toContain('"msg":"stopping"')
   expect(isAlive(postmaster)).toBe(false)

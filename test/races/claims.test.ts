@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readRemoteJournal } from '../../scripts/journal/remote.ts'
-import { verifyChain } from '../../src/journal/chain.ts'
+import { JOURNAL, verifyChain } from '../../src/journal/chain.ts'
 import type { ExportedEvent } from '../../src/journal/event.ts'
 import { createAgent, type Agent, type ToolAnswer } from '../support/agent.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
@@ -79,7 +79,8 @@ const winnersOf = (answers: readonly ToolAnswer[]) => answers.filter(({ ok }) =>
 async function journal(): Promise<ExportedEvent[]> {
   const events: ExportedEvent[] = []
   const url = servers[1]?.origin ?? ''
-  for await (const event of readRemoteJournal({ url, workspaceId, token: accessToken })) events.push(event)
+  for await (const event of readRemoteJournal({ url, workspaceId, token: accessToken }))
+    events.push(event as ExportedEvent)
   return events
 }
 
@@ -153,11 +154,14 @@ test('claiming and releasing at random, all at once, never lets two hold one fil
 
 test('afterwards journal and tables agree: no overlap ever, fences only grew, the chain holds', async () => {
   const events = await journal()
-  expect(await verifyChain(events, workspaceId)).toMatchObject({ ok: true, events: events.length })
+  expect(await verifyChain(events, { kind: JOURNAL, id: workspaceId })).toMatchObject({
+    ok: true,
+    events: events.length,
+  })
   const { faults, live, granted } = auditClaims(events)
   expect(faults, `RACE_SEED=${SEED}`).toEqual([])
   expect(granted).toBeGreaterThan(AGENTS + ROUNDS)
-  const rows = await db.database.query((orm) =>
+  const rows = await db.database.read({ workspace: workspaceId }, (orm) =>
     orm.execute<{ id: string; fence: string; paths: string }>(sql`
       select c.id, c.fence, count(p.ordinal) as paths from claims c
         left join claim_paths p on p.workspace_id = c.workspace_id and p.claim_id = c.id
@@ -165,7 +169,7 @@ test('afterwards journal and tables agree: no overlap ever, fences only grew, th
   )
   const stored = rows.map(({ id, fence, paths }) => [id, Number(fence), Number(paths)])
   expect(stored).toEqual(live.map(({ claimId, fence, patterns }) => [claimId, fence, patterns.length]))
-  const orphans = await db.database.query((orm) =>
+  const orphans = await db.database.read({ workspace: workspaceId }, (orm) =>
     orm.execute(sql`
       select 1 from claim_paths p join claims c on c.workspace_id = p.workspace_id and c.id = p.claim_id
        where c.ended_at is not null`),

@@ -11,8 +11,7 @@ import {
   touchesScope,
   type ClaimMode,
 } from '../../src/modules/claim/claim.ts'
-import { claimAcquired, claimReleased } from '../../src/modules/claim/events.ts'
-import { claimFacts } from '../../src/modules/claim/tools.ts'
+import { claimAcquired, claimFacts, claimReleased } from '../../src/modules/claim/events.ts'
 import { sessionJoined } from '../../src/modules/session/events.ts'
 import {
   actorOf,
@@ -25,7 +24,7 @@ import {
 import { statePublished } from '../../src/modules/state/events.ts'
 import { chooseWorkspace } from '../../src/modules/tenancy/repository.ts'
 import { decideWrites, type WriteEntry } from '../../src/modules/values/values.ts'
-import { valueDeleted, valueWritten } from '../../src/modules/values/tools.ts'
+import { valueDeleted, valueWritten } from '../../src/modules/values/events.ts'
 import { INTENT_IDS, INTENTS, type IntentId } from '../../src/modules/workflow/intent.ts'
 import { finishRun, startRun } from '../../src/modules/workflow/lifecycle.ts'
 import { PATTERNS } from './paths.ts'
@@ -209,6 +208,7 @@ function joinAs(draft: Draft, { agent: index, user, repo }: Step<'join'>): Outco
       workspaceName: '',
       role: 'owner' as const,
       active: true,
+      archived: false,
       repos: draft.tables.repos,
     }
     const target = chooseWorkspace([membership], { canonicalRemote: `host/o/r${repo}`, rootSha: null }, undefined)

@@ -8,11 +8,11 @@ import { decideExpected } from '../../src/journal/compare-and-swap.ts'
 import { SYSTEM, type Actor, type JournalEvent, type Subject } from '../../src/journal/event.ts'
 import type { WorkspaceTx } from '../../src/journal/journal.ts'
 import { AppError } from '../../src/kernel/errors.ts'
+import type { Confirmations } from '../../src/modules/confirmation.ts'
 import type { Log } from '../../src/kernel/log.ts'
 import type { Call } from '../../src/modules/call.ts'
 import { isLive, needsRenewal, renewed, type Claim, type ClaimEnd } from '../../src/modules/claim/claim.ts'
-import { claimExpired, claimReleased } from '../../src/modules/claim/events.ts'
-import { claimFacts } from '../../src/modules/claim/tools.ts'
+import { claimExpired, claimFacts, claimReleased } from '../../src/modules/claim/events.ts'
 import { eventTypes } from '../../src/modules/index.ts'
 import { sessionEnded } from '../../src/modules/session/events.ts'
 import type { Session } from '../../src/modules/session/session.ts'
@@ -92,9 +92,15 @@ export function begin(tables: Tables, machineClockMs: number): Draft {
     get stateHash() {
       return stateHashAt(draft.tables.stateSeq)
     },
+    recent: () => null,
     get nextSeq() {
       return draft.tables.events.length + 1
     },
+    // Nothing comes back from a backup here.
+    get nextFence() {
+      return draft.tables.events.length + 1
+    },
+    raiseFences: () => 0,
     subjectOf,
     append(type, payload, actor) {
       const seq = draft.tables.events.length + 1
@@ -104,6 +110,9 @@ export function begin(tables: Tables, machineClockMs: number): Draft {
       return event
     },
     write: () => undefined,
+    writeInSteps: () => undefined,
+    atEnd: () => undefined,
+    erase: () => undefined,
     dueAt: () => undefined,
     discard: () => undefined,
     flush: () => Promise.resolve(),
@@ -207,11 +216,14 @@ function openCall(draft: Draft, session: Session): Call {
     clientId: '',
     clientName: '',
     scopes: [],
+    workspaceId: null,
   }
   const member = { role: 'owner', workspaceName: '', policy: DEFAULT_POLICY } as const
   const claims = liveClaims(draft.tables).filter(({ sessionId }) => sessionId === session.id)
   const run = draft.tables.runs.get(session.id) ?? null
-  return { principal, ws: draft.ws, member, log: undefined as unknown as Log, resumed: true, session, claims, run }
+  // The simulation logs nothing and deletes nothing in bulk.
+  const nothing = { log: undefined as unknown as Log, confirmations: undefined as unknown as Confirmations }
+  return { principal, ws: draft.ws, member, ...nothing, resumed: true, stored: session, session, claims, run }
 }
 
 /** Puts what a call holds of its own into the tables, as the writes that it registered would have. */

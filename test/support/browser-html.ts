@@ -71,7 +71,9 @@ function rawText(node: Node): string {
   if (node.nodeName === '#text' && 'value' in node) return node.value
   if (isElement(node) && UNSEEN.has(node.tagName)) return ' '
   const text = childrenOf(node).map(rawText).join('')
-  return isElement(node) && !['a', 'b', 'code', 'em', 'i', 'span', 'strong'].includes(node.tagName) ? ` ${text} ` : text
+  return isElement(node) && !['a', 'b', 'bdi', 'code', 'em', 'i', 'span', 'strong'].includes(node.tagName)
+    ? ` ${text} `
+    : text
 }
 
 const textOf = (node: Node): string => collapse(rawText(node))

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { inject } from 'vitest'
 import { connect, type ConnectionTarget, type Database } from '../../src/db/client.ts'
-import { openSql, withDatabase } from './global-setup.ts'
+import { dropDatabase, openSql, withDatabase } from './global-setup.ts'
 
 export interface TestDatabase {
   readonly database: Database
@@ -21,7 +21,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     target,
     async drop() {
       await database.close()
-      await admin.unsafe(`drop database if exists ${name} with (force)`)
+      await dropDatabase(admin, name)
       await admin.end()
     },
   }

@@ -31,7 +31,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   project.provide('postgres', target)
   project.provide('templateDatabase', templateDatabase)
   return async () => {
-    await sql.unsafe(`drop database if exists ${templateDatabase} with (force)`)
+    await dropDatabase(sql, templateDatabase)
     await sql.end()
     await stop?.()
   }
@@ -61,6 +61,19 @@ async function throwAwayPostgres(): Promise<{ target: ConnectionTarget; stop: ()
 export function openSql(target: ConnectionTarget): postgres.Sql {
   const options = { max: 1, onnotice: () => undefined }
   return 'url' in target ? postgres(target.url, options) : postgres({ ...target, ...options })
+}
+
+/**
+ * Drops a database, if there is one, and ends who is still connected. Not `with (force)`: that is refused to anybody but a
+ * superuser while an autovacuum worker is there (42501), which a plain `drop database` sends away and waits for.
+ */
+export async function dropDatabase(sql: postgres.Sql, name: string): Promise<void> {
+  const found = await sql`select from pg_database where datname = ${name}`
+  if (found.length === 0) return
+  await sql.unsafe(`alter database ${name} with allow_connections false`)
+  await sql`select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = ${name} and backend_type = 'client backend'`
+  await sql.unsafe(`drop database ${name}`)
 }
 
 /** The same server and role, another database. */

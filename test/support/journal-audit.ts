@@ -22,20 +22,23 @@ export interface Audit {
 
 /**
  * Sweeps over a journal in the order of its events: no two live claims of different sessions overlap unless both are
- * shared, fences only grow and are the seq of their event, what ended was live and never comes back.
+ * shared, fences only grow and are the seq of their event (and what a restored backup added), what ended was live and never comes back.
  */
 export function auditClaims(events: readonly ExportedEvent[]): Audit {
   const live = new Map<string, AuditedClaim>()
   const ended = new Set<string>()
   const faults: string[] = []
   let fence = 0
+  let fenceBase = 0
   let granted = 0
   for (const { seq, type, payload } of events) {
     const claimId = payload['claimId'] as string
-    if (type === 'claim.acquired') {
+    if (type === 'workspace.recovered') fenceBase = Number(payload['fenceBase'])
+    if (type === 'claim.acquired' || type === 'claim.transferred') {
       const claim = claimOf(payload)
       granted += 1
-      if (claim.fence <= fence || claim.fence !== seq) faults.push(`event ${seq}: fence ${claim.fence} after ${fence}`)
+      if (claim.fence <= fence || claim.fence !== fenceBase + seq)
+        faults.push(`event ${seq}: fence ${claim.fence} after ${fence}`)
       fence = claim.fence
       if (live.has(claimId) || ended.has(claimId)) faults.push(`event ${seq}: ${claimId} came back`)
       for (const other of live.values()) if (clash(claim, other)) faults.push(clashFault(seq, claim, other))

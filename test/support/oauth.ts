@@ -116,7 +116,14 @@ export interface ObtainedTokens {
  */
 export async function obtainTokens(
   fetchLike: FetchLike,
-  options: { publicUrl: string; person: Person; clientName?: string; browser?: Visitor; scope?: string },
+  options: {
+    publicUrl: string
+    person: Person
+    clientName?: string
+    browser?: Visitor
+    scope?: string
+    resource?: string
+  },
 ): Promise<ObtainedTokens> {
   const { publicUrl, person, clientName = 'Test client' } = options
   const browser = options.browser ?? visitor(fetchLike, publicUrl)
@@ -131,7 +138,7 @@ export async function obtainTokens(
     redirect_uri: REDIRECT_URI,
     code_challenge: pkce.challenge,
     code_challenge_method: 'S256',
-    resource: `${publicUrl}/api/mcp`,
+    resource: options.resource ?? `${publicUrl}/api/mcp`,
     scope: options.scope ?? 'mcp:read mcp:write',
     state: randomBytes(8).toString('hex'),
   }

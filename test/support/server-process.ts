@@ -48,9 +48,11 @@ export async function spawnServer(options: ServerProcessOptions): Promise<Server
     const value = process.env[name]
     return value === undefined ? [] : [[name, value]]
   })
+  // No load balancer is there to notice that a server of a test is leaving.
+  const ours = { DATA_DIR: options.dataDir, PORT: String(port), DRAIN_SECONDS: '0' }
   const child = spawn(program, args, {
     cwd: PROJECT,
-    env: { ...Object.fromEntries(inherited), DATA_DIR: options.dataDir, PORT: String(port), ...options.env },
+    env: { ...Object.fromEntries(inherited), ...ours, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: options.detached ?? false,
   })

@@ -46,7 +46,7 @@ async function events(type?: string): Promise<JournalEvent[]> {
 
 /** The workspace's clock, as the next change will see it. */
 async function workspaceNow(): Promise<number> {
-  return t.app.journal.change(workspaceId, (ws) => Promise.resolve(ws.now.getTime()))
+  return t.app.journal.change({ workspace: workspaceId }, (ws) => Promise.resolve(ws.now.getTime()))
 }
 
 async function claimsOf(agent: Agent): Promise<{ claimId: string; expiresAt: string; fence: number }[]> {
@@ -160,6 +160,7 @@ test('a renewal that waited past the end of its lease is a new claim with a high
 async function behindTheLock(agent: Agent, path: string, lease: { expiresAt: string; ttlSeconds: number }) {
   const holder = openSql(clock.db.target)
   const { call } = await holder.begin(async (tx) => {
+    await tx`select set_config('orkestrate.workspace_id', ${workspaceId}, true)`
     await tx`select 1 from journals where workspace_id = ${workspaceId} for update`
     await clock.setOffset(lease.ttlSeconds - 2)
     const call = agent.claim(path)
@@ -185,7 +186,7 @@ test('a lease that ran out is due without anybody’s call, and not before', asy
   expect(await t.app.journal.due(10)).not.toContain(workspaceId)
   await clock.setOffset(31)
   expect(await t.app.journal.due(10)).toContain(workspaceId)
-  await t.app.journal.change(workspaceId, () => Promise.resolve())
+  await t.app.journal.change({ workspace: workspaceId }, () => Promise.resolve())
   expect(await events('claim.expired')).toHaveLength(1)
   expect(await t.app.journal.due(10)).not.toContain(workspaceId)
 })

@@ -21,19 +21,29 @@ const BASE_POLICY = [
   "frame-ancestors 'none'",
 ]
 
-test('every page, errors too, lets nothing in and is kept by nobody (S-35)', async () => {
+test('every page, errors too, lets nothing in and is kept by nobody (S-35, RFC 6749 §10.13)', async () => {
   const form = { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' } }
   const cases: [string, RequestInit | undefined, number, boolean][] = [
     ['/login', undefined, 200, false],
     ['/signup', undefined, 200, false],
     ['/login', { ...form, body: 'email=a&password=b' }, 400, false],
     ['/login', { ...form, body: 'email=a&email=b' }, 400, false],
-    ['/login', { ...form, body: 'x'.repeat(20_000) }, 413, false],
+    ['/login', { ...form, body: 'x'.repeat(40_000) }, 413, false],
     ['/login', { method: 'POST', headers: { 'sec-fetch-site': 'cross-site' } }, 403, false],
     ['/oauth/authorize', undefined, 400, false],
     ['/oauth/authorize', { ...form, body: 'decision=allow' }, 403, false],
     ['/logout', undefined, 303, true],
     ['/account/connections', undefined, 303, true],
+    ['/account/password', undefined, 303, false],
+    ['/account/password/add', { method: 'POST', headers: { 'sec-fetch-site': 'cross-site' } }, 403, false],
+    ['/auth/start', { ...form, body: 'upstream=none' }, 400, false],
+    ['/auth/callback/oidc', undefined, 404, true],
+    ['/account/connections/end', undefined, 303, true],
+    ['/account/browsers', { ...form, body: 'csrf=x' }, 303, true],
+    ['/account/tokens/new', undefined, 303, true],
+    ['/account/tokens/new', { ...form, body: 'csrf=x' }, 303, true],
+    ['/account/tokens/made', undefined, 303, true],
+    ['/oauth/done', undefined, 200, true],
   ]
   for (const [path, init, status, staying] of cases) {
     const answer = await harness.fetch(path, init)
@@ -72,15 +82,23 @@ test('what the pages load is there, and may be kept forever', async () => {
 })
 
 test('every input is labelled, and says what it is for to password managers', async () => {
-  for (const path of ['/login', '/signup']) {
-    const body = await (await harness.fetch(path)).text()
+  const local = createHarness(db.database)
+  const cookie = (await local.signedIn()).cookie()
+  const bodies = await Promise.all(
+    [harness.fetch('/login'), harness.fetch('/signup'), local.fetch('/account/password', { headers: { cookie } })].map(
+      async (answer) => (await answer).text(),
+    ),
+  )
+  for (const body of bodies) {
     const inputs = [...body.matchAll(/<input (?!type="hidden")[^>]*>/g)].map(([input]) => input)
     expect(inputs.length).toBeGreaterThanOrEqual(2)
     for (const input of inputs) {
       const id = /id="([^"]+)"/.exec(input)?.[1] ?? 'none'
-      expect(body).toContain(`<label for="${id}">`)
+      if (!input.includes('aria-label=')) expect(body).toContain(`<label for="${id}">`)
       expect(input).toMatch(/autocomplete="(username|name|current-password|new-password|one-time-code)"/)
     }
+    const ids = [...body.matchAll(/ id="([^"]+)"/g)].map((match) => match[1])
+    expect(new Set(ids).size).toBe(ids.length)
   }
 })
 

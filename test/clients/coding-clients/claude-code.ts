@@ -29,5 +29,6 @@ export const claudeCode: CodingClient = {
   needsTerminal: new Set(['login']),
   connected: /Orkestrate: \S+ .*Connected/,
   credentialsFile: '.claude/.credentials.json',
+  signedOut: { command: 'list', says: /Orkestrate: .*Needs authentication/ },
   isLogoutRevoking: true,
 }

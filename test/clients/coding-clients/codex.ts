@@ -46,5 +46,6 @@ export const codex: CodingClient = {
   needsTerminal: new Set(),
   connected: /Orkestrate\s.*enabled\s+OAuth/,
   credentialsFile: '.codex/.credentials.json',
+  signedOut: { command: 'turn', says: /AuthRequired/ },
   isLogoutRevoking: false,
 }

@@ -35,6 +35,8 @@ export interface CodingClient {
   readonly connected: RegExp
   /** What the client's store of tokens is called, under its home. */
   readonly credentialsFile: string
+  /** The command that tells the user when the server takes none of its tokens any more, and how. */
+  readonly signedOut: { readonly command: 'list' | 'turn'; readonly says: RegExp }
   /** True when `logout` revokes at the server, not just forgets. */
   readonly isLogoutRevoking: boolean
 }

@@ -54,5 +54,6 @@ export const openCode: CodingClient = {
   needsTerminal: new Set(['login']),
   connected: /Orkestrate.*connected/,
   credentialsFile: '.local/share/opencode/mcp-auth.json',
+  signedOut: { command: 'list', says: /Orkestrate needs authentication/ },
   isLogoutRevoking: false,
 }

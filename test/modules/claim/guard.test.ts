@@ -34,11 +34,16 @@ beforeEach(async () => {
   workspaces += 1
   workspace = `ws-${workspaces}`
   await addWorkspace(workspace)
+  // Row-level security asks for a scope of everybody; this one is the session's.
+  await sql`select set_config('orkestrate.workspace_id', ${workspace}, false)`
 })
 
 async function addWorkspace(id: string): Promise<void> {
-  await sql`insert into journals (workspace_id, seq, hash, state_seq, state_hash, clock)
-            values (${id}, 0, '', 0, '', clock_timestamp())`
+  await sql.begin(async (tx) => {
+    await tx`select set_config('orkestrate.workspace_id', ${id}, true)`
+    await tx`insert into journals (workspace_id, seq, hash, state_seq, state_hash, clock)
+             values (${id}, 0, '', 0, '', clock_timestamp())`
+  })
 }
 
 interface Row {
@@ -56,6 +61,7 @@ interface Row {
 async function put(on: postgres.Sql, id: string, paths: string[], more: Partial<Row> = {}): Promise<void> {
   const row = { session: `session of ${id}`, mode: 'exclusive', workspace, repo: 'repo', ttlSeconds: 900, ...more }
   await on.begin(async (tx) => {
+    await tx`select set_config('orkestrate.workspace_id', ${row.workspace}, true)`
     await tx`insert into claims (workspace_id, id, session_id, repo_id, mode, fence, reason, ttl_seconds, acquired_at, expires_at)
              values (${row.workspace}, ${id}, ${row.session}, ${row.repo}, ${row.mode}, 1, '', 900, clock_timestamp(),
                      clock_timestamp() + make_interval(secs => ${row.ttlSeconds}))`
@@ -144,6 +150,7 @@ describe('an INSERT that bypasses the application', () => {
     for (const level of ['repeatable read', 'serializable']) {
       const refused = sql.begin(`isolation level ${level}`, async (tx) => {
         await tx`insert into claims values (${workspace}, 'clm-1', 's', 'repo', 'shared', 1, '', 900, clock_timestamp(), clock_timestamp())`
+        await putPath(tx, { workspace, repo: 'repo' }, 'clm-1', 0, parsePattern('src'))
       })
       expect(await refusal(refused)).toBe('0A000')
     }
