@@ -46,6 +46,9 @@ async function withThrowAwayServer<T>(work: (server: ServerProcess) => Promise<T
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.once(signal, () => reject(new StoryBroken(`interrupted by ${signal}`)))
     }
+    // Piped into what ends first, as `head` does: an error that nobody listens for would end this process at once, and the
+    // server and its PostgreSQL would stay behind. Each line after it is another one.
+    process.stdout.on('error', () => reject(new StoryBroken('interrupted: nobody reads its output')))
   })
   try {
     return await Promise.race([work(server), interrupted])

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -11,6 +11,15 @@ import { runScript } from './support/run-script.ts'
 
 const SCRIPT = 'scripts/demo.ts'
 const PROJECT = fileURLToPath(new URL('..', import.meta.url))
+type Demonstration = ChildProcessWithoutNullStreams
+
+/** How a person ends it before its time. */
+const ENDS: readonly { when: string; name: string; interrupt: (child: Demonstration) => unknown }[] = [
+  { when: 'at Ctrl-C', name: 'interrupted', interrupt: ({ pid }) => process.kill(-(pid ?? 0), 'SIGINT') },
+  // As in `npm run demo | head`; it is noticed at the next line.
+  { when: 'where nobody reads it any more', name: 'unread', interrupt: ({ stdout }) => stdout.destroy() },
+]
+
 const DEMO_TIMEOUT_MS = 180_000
 
 let base: string
@@ -79,29 +88,23 @@ describe.concurrent('the demonstration', () => {
     DEMO_TIMEOUT_MS,
   )
 
-  test(
-    'is over at Ctrl-C, with its server stopped and its directory removed',
-    async ({ expect }) => {
-      const root = await repository('interrupted', ['a.txt', 'b.txt'])
-      const TMPDIR = await temporary('tmp-interrupted')
+  test.for(ENDS)(
+    'is over $when, with its server stopped and its directory removed',
+    { timeout: DEMO_TIMEOUT_MS },
+    async ({ name, interrupt }, { expect }) => {
+      const root = await repository(name, ['a.txt', 'b.txt'])
+      const TMPDIR = await temporary(`tmp-${name}`)
       const command = ['--import', 'tsx', SCRIPT, '--repo', root]
       const child = spawn(process.execPath, command, { detached: true, env: { ...process.env, TMPDIR } })
-      let output = ''
-      for await (const chunk of child.stdout) {
-        output += String(chunk)
-        if (!output.includes('alpha falls silent')) continue
-        break
-      }
-      expect(output).toContain('alpha falls silent')
+      await untilPrinted(child, 'alpha falls silent')
       const [dataDir = ''] = await leftOf(TMPDIR)
       const postmaster = await postmasterOf(join(TMPDIR, dataDir))
-      process.kill(-(child.pid ?? 0), 'SIGINT')
+      interrupt(child)
       await once(child, 'exit')
       expect(child.exitCode).toBe(1)
       expect(isAlive(postmaster)).toBe(false)
       expect(await leftOf(TMPDIR)).toEqual([])
     },
-    DEMO_TIMEOUT_MS,
   )
 })
 
@@ -172,6 +175,19 @@ describe('choosing what the agents want', () => {
     expect(() => chooseScopes(files.slice(0, 5))).toThrow(RepositoryError)
   })
 })
+
+/** Goes on reading: a demonstration that nobody reads is over. @throws when it ends without having printed that. */
+function untilPrinted({ stdout, stderr }: Demonstration, text: string): Promise<void> {
+  let output = ''
+  stderr.on('data', (chunk) => (output += String(chunk)))
+  return new Promise((resolve, reject) => {
+    stdout.on('data', (chunk) => {
+      output += String(chunk)
+      if (output.includes(text)) resolve()
+    })
+    stdout.once('end', () => reject(new Error(`it did not print "${text}" but:\n${output}`)))
+  })
+}
 
 /** No argument for this checkout; where it came without its history, as in an archive, a repository of its files. */
 async function thisRepository(): Promise<string[]> {
