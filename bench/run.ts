@@ -7,6 +7,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { compile } from './support/compiled.ts'
 import { FULL, openBench, QUICK, type Bench } from './support/bench.ts'
 import { renderReport, reportHead, type Outcome } from './support/report.ts'
 import { removeDirectories } from './support/directories.ts'
@@ -42,6 +43,7 @@ async function main(): Promise<boolean> {
       `There are no rows ${unknown.join(', ')}; there are ${FAMILIES.map(({ name }) => name).join(', ')}.`,
     )
   }
+  compile()
   const bench = openBench(quick ? QUICK : FULL)
   const started = performance.now()
   const watchdog = setTimeout(

@@ -1,10 +1,10 @@
 import { fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import type { Agent, ClaimsJob, ClaimsResult, JoinJob, RefreshJob } from '../load/agents.ts'
 import type { CallsJob } from '../load/calls.ts'
 import type { Timed } from '../load/latencies.ts'
 import type { Job } from '../load/main.ts'
 import type { DelayJob, DelayResult, OpenStreamsJob } from '../load/streams.ts'
+import { compiled } from './compiled.ts'
 
 type Of<J extends { kind: string }> = Omit<J, 'kind' | 'patience'>
 
@@ -24,7 +24,7 @@ export interface Load {
 
 /** @param patience how often a measured call may be answered with 503: 0 but where nothing is measured */
 export function startLoad(patience: number): Load {
-  const child = fork(fileURLToPath(new URL('../load/main.ts', import.meta.url)), { execArgv: ['--import', 'tsx'] })
+  const child = fork(compiled('bench/load/main.ts'), { execArgv: [] })
   const run = async <T>(job: Job): Promise<T> =>
     new Promise((resolve, reject) => {
       const ended = () => reject(new Error('the load generator has ended'))

@@ -4,6 +4,7 @@ import { openSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { compiled } from './compiled.ts'
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 const READY_MS = 180_000
@@ -33,7 +34,7 @@ export interface Server {
 }
 
 export interface ServerOptions {
-  /** From the project's root, and its arguments. */
+  /** From the project's root; what runs is its compiled form. */
   readonly script: string
   readonly env?: Readonly<Record<string, string>>
   /** Flags of node. */
@@ -44,6 +45,9 @@ export interface ServerOptions {
   readonly command?: readonly string[]
 }
 
+/** What `npm start` and the image give to node. */
+const FLAGS = ['--max-semi-space-size=64']
+
 const running = new Set<ChildProcess>()
 
 /** Starts a server as a process of its own, and waits until it is ready. */
@@ -52,7 +56,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const log = openSync(options.logFile, 'a')
   const { PATH = '', HOME = '', TMPDIR } = process.env
   const own = { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }), PORT: String(port), LIMITS, ...options.env }
-  const command = options.command ?? [process.execPath, ...(options.flags ?? []), '--import', 'tsx', options.script]
+  const command = options.command ?? [process.execPath, ...FLAGS, ...(options.flags ?? []), compiled(options.script)]
   const [program = '', ...args] = command
   const started = performance.now()
   const child = spawn(program, args, { cwd: PROJECT, env: own, stdio: ['ignore', log, log, 'ipc'] })

@@ -1,5 +1,7 @@
 import { readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { compiled } from './compiled.ts'
 import type { ProfileTable } from './row.ts'
 
 /** What `node --cpu-prof` writes (the DevTools protocol's Profiler.Profile), as far as it is read here. */
@@ -14,7 +16,8 @@ interface CpuProfile {
 
 const LINES = 24
 
-const PROJECT = new URL('../..', import.meta.url).href
+/** Of what is compiled (see compiled.ts), as of the sources. */
+const OWN = pathToFileURL(compiled('')).href
 
 /** Flags with which a server writes a profile of itself when it ends. */
 export const profileFlags = (directory: string): string[] => ['--cpu-prof', `--cpu-prof-dir=${directory}`]
@@ -46,9 +49,13 @@ export function readProfile(directory: string, title: string, lastMs: number): P
 
 /** Whose code it is: a package, a folder of ours, a module of Node's; by itself where the engine names it. */
 function place({ functionName, url }: { functionName: string; url: string }): string {
+  if (url.startsWith(OWN))
+    return url
+      .slice(OWN.length + 1)
+      .replace(/^((?:[^/]+\/){0,2}[^/]+).*$/u, '$1')
+      .replace(/\.js$/u, '.ts')
   const pkg = /node_modules\/((?:@[^/]+\/)?[^/]+)/u.exec(url)?.[1]
   if (pkg !== undefined) return pkg
-  if (url.startsWith(PROJECT)) return url.slice(PROJECT.length).replace(/^((?:[^/]+\/){0,2}[^/]+).*$/u, '$1')
   if (url.startsWith('node:')) return url.replace(/^(node:(?:internal\/)?[^/]+).*$/u, '$1')
   if (functionName === '(program)') return '(native code and the system)'
   return functionName.startsWith('(') ? functionName : `${functionName || 'nameless'} (native)`

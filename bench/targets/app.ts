@@ -15,7 +15,7 @@ const database = connect(target)
 const secretKeys = ['a key of a bench that seals nothing of worth']
 const app = createApp({ config, database, secretKeys, log, version: '0', ...(pace === undefined ? {} : { pace }) })
 
-serve(app.http, async () => {
+serve(app, async () => {
   app.drain()
   await app.close()
   await database.close()

@@ -1,5 +1,6 @@
 import { createAdaptorServer } from '@hono/node-server'
 import type { Hono } from 'hono'
+import type { App } from '../../src/app.ts'
 import type { ConnectionTarget } from '../../src/db/client.ts'
 import type { Pace } from '../../src/kernel/limits.ts'
 import type { Log } from '../../src/kernel/log.ts'
@@ -18,8 +19,11 @@ const quiet = () => undefined
 export const log: Log = { debug: quiet, info: quiet, warn: console.warn, error: console.error }
 
 /** Listens as main.ts does, and ends on SIGTERM with `close`. */
-export function serve(http: Pick<Hono, 'fetch'>, close: () => Promise<void> = async () => undefined): void {
-  const server = createAdaptorServer({ fetch: http.fetch, serverOptions: { keepAliveTimeout: 65_000 } })
+export function serve(
+  { fetch }: Pick<Hono, 'fetch'> | Pick<App, 'fetch'>,
+  close: () => Promise<void> = async () => undefined,
+): void {
+  const server = createAdaptorServer({ fetch, serverOptions: { keepAliveTimeout: 65_000 } })
   server.listen(Number(process.env['PORT']), '127.0.0.1')
   process.on('SIGTERM', () => {
     server.close()
