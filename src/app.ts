@@ -56,6 +56,7 @@ import { eventTypes, expire, operations, resources as offered, tools } from './m
 import { createResources } from './modules/resources.ts'
 import { acceptInvite } from './modules/tenancy/invite-operations.ts'
 import { PERMISSIONS } from './modules/tenancy/roles.ts'
+import { createNodeFetch, type NodeFetch } from './node-fetch.ts'
 import { measuredAuthentication, measuredDispatch, measuredLimiter } from './observe/measured.ts'
 import { createRegistry, EXPOSITION_TYPE, type Registry } from './observe/registry.ts'
 import { createRateLimiter } from './rates/limiter.ts'
@@ -86,6 +87,8 @@ export interface AppDeps {
 /** The running product without its process: what main.ts listens with and tests call. */
 export interface App {
   readonly http: Hono
+  /** The same for Node's adapter. */
+  readonly fetch: NodeFetch
   readonly journal: Journal
   readonly dispatch: Dispatch
   readonly auth: Auth
@@ -139,6 +142,7 @@ export function createApp(deps: AppDeps): App {
 
   return {
     http,
+    fetch: createNodeFetch(http, streams),
     journal,
     dispatch,
     auth,

@@ -95,7 +95,7 @@ async function main(): Promise<void> {
     const finisher = startRepeating({ log, everyMs: UPKEEP_MS, what: 'revocations', work })
     closers.push(() => finisher.stop())
 
-    const servers = await listen(config, app.http.fetch)
+    const servers = await listen(config, app.fetch)
     closers.push(() => app.close())
     closers.push(async () => {
       app.leave()

@@ -94,6 +94,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     ours: [
       'health.ts',
       'admission.ts',
+      'node-fetch.ts',
       'revocations.ts',
       'kernel/',
       'db/',
@@ -111,6 +112,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     types: ['config.ts'],
     packages: ['hono'],
   },
+  'node-fetch.ts': { ours: ['http/'], packages: ['hono', '@hono/node-server'] },
   'main.ts': {
     ours: [
       'after-restore.ts',

@@ -89,7 +89,8 @@ async function answer(
   const stillThere = async () => deps.requireScope(await deps.callerOf(request), 'read')
   if (follow !== undefined && /\btext\/event-stream\b/iu.test(request.headers.get('accept') ?? '')) {
     const source = await follow(undefined, call, stillThere)
-    return deps.streams.open({ ...source, chunks: (signal) => eventChunks(source.follow(signal), signal) }, 'rest')
+    const chunks = (signal: AbortSignal) => eventChunks(source.follow(signal), signal)
+    return deps.streams.open({ ...source, chunks }, 'rest', request)
   }
   if (exported !== undefined && wantsExport(request.headers, formatOf(request))) {
     const name = operation.path.split('/').at(-1) ?? operation.name

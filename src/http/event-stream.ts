@@ -3,17 +3,25 @@ import { LIMITS, type Pace } from '../kernel/limits.ts'
 import type { Log } from '../kernel/log.ts'
 import { NO_METRICS, type Metrics } from '../kernel/metrics.ts'
 import type { Reader, SourcedEvent, StreamSource } from '../kernel/stream.ts'
+import { bodyOf, Flow, type FlowEnd } from './flow.ts'
 
 /** Whose they are. */
 export type StreamKind = 'rest' | 'mcp'
 
 /** Why a stream ended: the reason that its signal has. */
-type End = 'reader_left' | 'right_lost' | 'stalled' | 'source_ended' | 'failed' | 'drained'
+type End = FlowEnd | 'right_lost' | 'drained'
 
 /** The open server-sent event streams (WHATWG HTML, section 9.2) of this replica: those of REST and those of MCP. */
 export interface EventStreams {
-  /** @throws AppError RATE_LIMITED beyond LIMITS.streamsPerUser; UNAVAILABLE while draining; whatever `check` throws */
-  open(source: StreamSource, kind: StreamKind): Promise<Response>
+  /**
+   * An answer whose body is the stream, for whoever reads it.
+   *
+   * @param request whose answer it is: `flowOf` has its stream then
+   * @throws AppError RATE_LIMITED beyond LIMITS.streamsPerUser; UNAVAILABLE while draining; whatever `check` throws
+   */
+  open(source: StreamSource, kind: StreamKind, request?: Request): Promise<Response>
+  /** The stream that answers a request, to be sent without its body; nothing where it is not answered by one. */
+  flowOf(request: Request): Flow | undefined
   /** Looks at once whether the person, or everybody, still may read what they read: for when a token was revoked. */
   recheck(userId?: string): void
   /** Ends all streams after a whole event; from now on there are no new ones. */
@@ -27,10 +35,6 @@ const HEADERS = {
   'X-Accel-Buffering': 'no',
 }
 
-const encoder = new TextEncoder()
-const KEEP_ALIVE = encoder.encode(':\n\n')
-
-type Controller = ReadableStreamDefaultController<Uint8Array>
 type StreamPace = Pick<Pace, 'keepAliveMs' | 'recheckMs' | 'stallMs'>
 
 /** One of a person's places, given back when `over` is aborted: whoever ends a stream does nothing else. */
@@ -40,8 +44,9 @@ interface Place {
 }
 
 export function createEventStreams(deps: { log: Log; pace: StreamPace; metrics?: Metrics }): EventStreams {
-  const { metrics = NO_METRICS } = deps
+  const { log, pace, metrics = NO_METRICS } = deps
   const openByUser = new Map<string, Set<Place>>()
+  const flows = new WeakMap<Request, Flow>()
   let draining = false
 
   function takePlace(source: StreamSource): Place {
@@ -50,7 +55,7 @@ export function createEventStreams(deps: { log: Log; pace: StreamPace; metrics?:
     const places = openByUser.get(userId) ?? new Set()
     if (places.size >= LIMITS.streamsPerUser) {
       throw new AppError('RATE_LIMITED', `You have ${places.size} event streams open; close one first.`, {
-        retryAfterMs: deps.pace.stallMs,
+        retryAfterMs: pace.stallMs,
       })
     }
     const over = new AbortController()
@@ -64,7 +69,7 @@ export function createEventStreams(deps: { log: Log; pace: StreamPace; metrics?:
   }
 
   return {
-    async open(source, kind) {
+    async open(source, kind, request) {
       const place = takePlace(source)
       const { over, checks } = place
       try {
@@ -74,15 +79,25 @@ export function createEventStreams(deps: { log: Log; pace: StreamPace; metrics?:
         end(over, 'failed')
         throw thrown
       }
+      const ended = (why: FlowEnd) => end(over, why)
+      const flow = new Flow(source.chunks(over.signal), { log, stallMs: pace.stallMs, ended })
       const noLongerOpen = metrics.hold('orkestrate_event_streams', { stream: kind })
-      over.signal.addEventListener('abort', () => {
+      const keepAlive = setInterval(() => flow.keepAlive(), pace.keepAliveMs)
+      const recheck = setInterval(checks.again, pace.recheckMs)
+      const stop = () => {
+        clearInterval(keepAlive)
+        clearInterval(recheck)
         noLongerOpen()
         metrics.count('orkestrate_event_streams_ended_total', { stream: kind, end: String(over.signal.reason) })
-      })
+      }
+      if (over.signal.aborted) stop()
+      else over.signal.addEventListener('abort', stop)
       // What happened between the two.
       checks.now()
-      return new Response(createBody(source, place, deps), { headers: HEADERS })
+      if (request !== undefined) flows.set(request, flow)
+      return new Response(bodyOf(flow), { headers: HEADERS })
     },
+    flowOf: (request) => flows.get(request),
     recheck(userId) {
       const some = userId === undefined ? [...openByUser.values()] : [openByUser.get(userId) ?? []]
       for (const places of some) for (const { checks } of places) checks.now()
@@ -136,70 +151,6 @@ function createChecks(reader: Reader, over: AbortController): Checks {
       if (!checking) void run(() => (looks % WHOLE_EVERY === 0 ? reader.check() : reader.checkCaller()))
     },
   }
-}
-
-/** Made by pulling: the next events are read when the socket has taken the last ones, so a slow reader costs one batch. */
-function createBody(
-  source: StreamSource,
-  { over, checks }: Place,
-  { log, pace }: { log: Log; pace: StreamPace },
-): ReadableStream<Uint8Array> {
-  const chunks = source.chunks(over.signal)
-  let stall: NodeJS.Timeout | undefined
-  let cancelled = false
-
-  /** Nobody will pull any more. What the source holds is let go also where it waits to be asked for the next chunk. */
-  function abandon(why: End): void {
-    clearTimeout(stall)
-    end(over, why)
-    chunks.return().catch((err: unknown) => log.error({ err }, 'an event stream could not be ended'))
-  }
-
-  function awaitReader(controller: Controller): void {
-    stall = setTimeout(() => {
-      abandon('stalled')
-      // Not `close`: the socket would stay, with what is in its buffer.
-      controller.error(new Error('the reader of an event stream took nothing for too long'))
-    }, pace.stallMs)
-  }
-
-  function start(controller: Controller): void {
-    const keepAlive = setInterval(() => {
-      if (controller.desiredSize === 0) controller.enqueue(KEEP_ALIVE)
-    }, pace.keepAliveMs)
-    const recheck = setInterval(checks.again, pace.recheckMs)
-    const stop = () => {
-      clearInterval(keepAlive)
-      clearInterval(recheck)
-    }
-    over.signal.addEventListener('abort', stop)
-    if (over.signal.aborted) stop()
-    // Nobody may ever read: the body of an answer to HEAD.
-    awaitReader(controller)
-  }
-
-  async function pull(controller: Controller): Promise<void> {
-    clearTimeout(stall)
-    const next = await chunks.next().catch((err: unknown) => {
-      log.error({ err }, 'an event stream failed')
-      return null
-    })
-    if (cancelled) return
-    if (next === null || next.done === true) {
-      end(over, next === null ? 'failed' : 'source_ended')
-      controller.close()
-    } else {
-      controller.enqueue(encoder.encode(next.value))
-      awaitReader(controller)
-    }
-  }
-
-  function cancel(): void {
-    cancelled = true
-    abandon('reader_left')
-  }
-
-  return new ReadableStream({ start, pull, cancel }, { highWaterMark: 0 })
 }
 
 /** Events as server-sent events: whole ones, as many as make a chunk. */

@@ -47,7 +47,7 @@ export interface McpDeps {
   readonly dispatch: Dispatch
   readonly resources: Resources
   /** Where streams are counted, kept alive, and ended. */
-  readonly streams: { open(source: StreamSource, kind: 'mcp'): Promise<Response> }
+  readonly streams: { open(source: StreamSource, kind: 'mcp', request: Request): Promise<Response> }
   readonly version: string
   readonly log: Log
   /** Which calls are answered without the SDK; default: those of `createPlainCallRecogniser`. */

@@ -22,7 +22,7 @@ export function namedUris(body: object): readonly string[] {
  */
 export async function listen(
   sdk: (bus: ServerEventBus) => McpHttpHandler,
-  streams: { open(source: StreamSource, kind: 'mcp'): Promise<Response> },
+  streams: { open(source: StreamSource, kind: 'mcp', request: Request): Promise<Response> },
   watched: WatchedResources,
   { request, authInfo, body }: { request: Request; authInfo: AuthInfo; body: object },
 ): Promise<Response> {
@@ -34,7 +34,7 @@ export async function listen(
   const said = response.body
   try {
     const chunks = (signal: AbortSignal) => listenChunks(said, { handler, bus }, watched, signal)
-    return await streams.open({ ...watched, chunks }, 'mcp')
+    return await streams.open({ ...watched, chunks }, 'mcp', request)
   } catch (thrown) {
     await handler.close()
     throw thrown

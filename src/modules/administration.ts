@@ -1,6 +1,6 @@
 import type { Database, InWorkspace, OfUser, Scoped } from '../db/client.ts'
 import { databaseNow } from '../db/clock.ts'
-import { exportEvent } from '../journal/event.ts'
+import { exportEvent, type JournalEvent } from '../journal/event.ts'
 import type { Journal, WorkspaceTx } from '../journal/journal.ts'
 import type { Watcher, Watches } from '../journal/watch.ts'
 import { canonicalJson, sha256, type Json } from '../kernel/canonical.ts'
@@ -67,9 +67,7 @@ export function createAdministration(deps: AdministrationDeps): Office {
           }
           await watches.watch(workspaceId, watcher, signal)
         },
-        async *follow(signal) {
-          for await (const batch of journal.subscribe(workspaceId, after, signal)) yield batch.map(exportEvent)
-        },
+        follow: (signal) => exported(journal.subscribe(workspaceId, after, signal)),
       }
     },
 
@@ -87,6 +85,10 @@ export function createAdministration(deps: AdministrationDeps): Office {
       return work({ ...personal, keep })
     },
   }
+}
+
+async function* exported(batches: AsyncIterable<readonly JournalEvent[]>) {
+  for await (const batch of batches) yield batch.map(exportEvent)
 }
 
 /** In the person's own scope: until they are known to be a member, no transaction opens the workspace. */

@@ -33,7 +33,7 @@ afterAll(async () => {
 
 /** The app behind a real socket. */
 async function listen(app: App): Promise<{ origin: string; sockets: Socket[]; close(): Promise<void> }> {
-  const server = createAdaptorServer({ fetch: app.http.fetch })
+  const server = createAdaptorServer({ fetch: app.fetch })
   const sockets: Socket[] = []
   server.on('connection', (socket: Socket) => sockets.push(socket))
   server.listen(0, '127.0.0.1')

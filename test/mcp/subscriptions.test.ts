@@ -35,7 +35,7 @@ afterAll(async () => {
 })
 
 async function serve(app: App): Promise<string> {
-  const server = createAdaptorServer({ fetch: app.http.fetch })
+  const server = createAdaptorServer({ fetch: app.fetch })
   server.on('connection', (socket: Socket) => sockets.add(socket))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
