@@ -8,7 +8,8 @@ import { AppError } from '../kernel/errors.ts'
  */
 export async function readJson(request: Request, limits: { bytes: number; depth: number }): Promise<unknown> {
   const type = request.headers.get('content-type') ?? ''
-  if (!/^application\/json\s*(;|$)/iu.test(type)) throw new AppError('UNSUPPORTED_MEDIA_TYPE')
+  if (type !== 'application/json' && !/^application\/json\s*(;|$)/iu.test(type))
+    throw new AppError('UNSUPPORTED_MEDIA_TYPE')
   const text = await readText(request, limits.bytes)
   if (nestedDeeperThan(text, limits.depth)) throw invalid(`is nested deeper than ${limits.depth} levels`)
   try {

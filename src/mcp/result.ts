@@ -14,7 +14,7 @@ import type { PlainCall } from './plain-call.ts'
 export function toCallToolResult(answer: Answer): CallToolResult {
   return {
     content: [{ type: 'text', text: JSON.stringify(answer, null, 2) }],
-    structuredContent: { ...answer },
+    structuredContent: answer,
     ...(answer.ok ? {} : { isError: true }),
   }
 }
@@ -26,18 +26,24 @@ export interface Replies {
 }
 
 export function createReplies(serverInfo: Implementation): Replies {
-  const modern = { resultType: 'complete', _meta: { [SERVER_INFO_META_KEY]: serverInfo } }
+  // Put together as text: what every answer has would else be copied and written as JSON anew for each.
+  const modern = JSON.stringify({ resultType: 'complete', _meta: { [SERVER_INFO_META_KEY]: serverInfo } }).slice(1)
   return {
-    result: ({ era, id }, result) =>
-      reply(era, { result: era === 'modern' ? { ...result, ...modern } : result, jsonrpc: '2.0', id }),
+    result({ era, id }, result) {
+      const json = JSON.stringify(result)
+      const whole = era === 'modern' ? `${json.slice(0, -1)},${modern}` : json
+      return reply(era, `{"result":${whole},"jsonrpc":"2.0","id":${JSON.stringify(id)}}`)
+    },
     error: ({ era, id }, { code, message, data }) =>
-      reply(era, { jsonrpc: '2.0', id, error: { code, message, ...(data === undefined ? {} : { data }) } }),
+      reply(
+        era,
+        JSON.stringify({ jsonrpc: '2.0', id, error: { code, message, ...(data === undefined ? {} : { data }) } }),
+      ),
   }
 }
 
 /** Clients of 2025 are answered by a stream of one event, those of 2026-07-28 by JSON. */
-function reply(era: PlainCall['era'], message: object): Response {
-  const json = JSON.stringify(message)
+function reply(era: PlainCall['era'], json: string): Response {
   // Headers as plain objects and bodies as text are what @hono/node-server sends without making streams of them.
   return era === 'modern'
     ? new Response(json, { headers: JSON_HEADERS })
