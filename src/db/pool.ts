@@ -2,7 +2,7 @@ import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import type { Logger } from 'drizzle-orm/logger'
 import type postgres from 'postgres'
 import type { Metrics } from '../kernel/metrics.ts'
-import { SET_SCOPE, scopeSettings, type Scope } from './scope.ts'
+import { setScope, type Scope } from './scope.ts'
 
 /**
  * Our own pool, of clients with one connection each, because of what postgres.js 3.4.9 does when a backend dies while a
@@ -66,8 +66,10 @@ export interface Connection {
   /** For BEGIN, COMMIT and ROLLBACK. */
   run(statement: string): Promise<void>
   /**
-   * BEGIN and the scope, in one round trip. Both are on their way when this returns, before anything else is; should they
-   * fail, the connection is cut, so that what follows does not go on without them.
+   * BEGIN and the scope, in one message. It is on its way when this returns, before anything else is; should it fail, the
+   * connection is cut, so that what follows does not go on without them.
+   *
+   * @throws Error, with nothing sent, where there is no such scope
    */
   begin(statement: 'begin' | 'begin isolation level repeatable read read only', scope: Scope): Promise<void>
   /** Cuts the connection: whatever waits on it is rejected, and nobody gets it again. */
@@ -181,8 +183,7 @@ async function createMember(open: (onclose: () => void) => postgres.Sql): Promis
     // Reserved for good: what waits in the client's own queue when the connection dies is sent again on the next one,
     // outside of the transaction that it belonged to (seen under kill -9). A reserved connection's queue dies with it.
     // The statement before it: without array types to ask for, a first `reserve` never resolves (postgres.js 3.4.9).
-    // This one, because it comes first in most transactions, and is then prepared.
-    await client.unsafe(SET_SCOPE, scopeSettings(null), { prepare: true })
+    await client.unsafe('select 1')
     const reserved = await client.reserve()
     const prepared = new Set<string>()
     let committed = false
@@ -199,14 +200,17 @@ async function createMember(open: (onclose: () => void) => postgres.Sql): Promis
         committed = statement === 'commit'
         await asked
       },
-      async begin(statement, scope) {
+      begin(statement, scope) {
+        // Thrown here and not in the promise: what is sent behind it must not be.
+        const opening = `${statement};${setScope(scope)}`
         committed = false
-        const begun = guarded.unsafe(statement).execute()
-        const scoped = guarded.unsafe(SET_SCOPE, scopeSettings(scope)).execute()
-        await Promise.all([begun, scoped]).catch((error: unknown) => {
-          discard()
-          throw error
-        })
+        return guarded.unsafe(opening).then(
+          () => undefined,
+          (error: unknown) => {
+            discard()
+            throw error
+          },
+        )
       },
       discard,
       alive: () => alive,

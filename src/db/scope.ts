@@ -21,14 +21,25 @@ export interface OfSystem {
 }
 
 /**
- * Tells a transaction its scope, until it ends (`true`: local). All three are set, so that no default of a role or a
- * database stands in for one that is not named. As parameters, because an id may have come from outside.
+ * SQL that tells a transaction its scope, until it ends. All three are set, so that no default of a role or a database stands
+ * in for one that is not named.
+ *
+ * Text and no parameters, so that it is one message with the BEGIN before it: 6 % of the server's processor time in a claim, and
+ * in a read 6 % of the server's and 11 % of PostgreSQL's (2026-11-27).
+ *
+ * @throws Error where an id is none that PostgreSQL can have
  */
-export const SET_SCOPE = `select set_config('orkestrate.workspace_id', $1, true),
-  set_config('orkestrate.user_id', $2, true), set_config('orkestrate.system', $3, true)`
+export function setScope(scope: Scope): string {
+  const { workspace = '', user = '', system = false }: Partial<InWorkspace & OfUser & { system: boolean }> = scope
+  const settings = { workspace_id: workspace, user_id: user, system: system ? 'on' : '' }
+  return Object.entries(settings)
+    .map(([name, value]) => `set local orkestrate.${name} = ${literal(value)}`)
+    .join(';')
+}
 
-/** The parameters of SET_SCOPE. */
-export function scopeSettings(scope: Scope | null): string[] {
-  const { workspace = '', user = '', system = false }: Partial<InWorkspace & OfUser & { system: boolean }> = scope ?? {}
-  return [workspace, user, system ? 'on' : '']
+/** Whatever it is made of: an id may have come from outside. An `E` string is read alike under every setting. */
+function literal(text: string): string {
+  // It would end the message here.
+  if (text.includes('\0')) throw new Error('a scope of an id with NUL, which PostgreSQL cannot have')
+  return `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 }

@@ -2,7 +2,7 @@ import type postgres from 'postgres'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Database, Last } from '../../src/db/client.ts'
 import { ormOf } from '../../src/db/pool.ts'
-import { SET_SCOPE, scopeSettings, type Scope } from '../../src/db/scope.ts'
+import { setScope, type Scope } from '../../src/db/scope.ts'
 import { createTestApp, type TestApp } from '../support/app.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { openSql } from '../support/global-setup.ts'
@@ -34,7 +34,7 @@ function recording(database: Database): Database {
     scope = within
     await sql.unsafe('begin')
     try {
-      await sql.unsafe(SET_SCOPE, scopeSettings(within))
+      await sql.unsafe(setScope(within))
       const sent: Promise<unknown>[] = []
       const result = await work(orm as never, (last) => sent.push(last))
       await Promise.all(sent)
@@ -67,7 +67,7 @@ async function lookupsOf({ scope, query, params }: Statement, prepare: string): 
   await sql.unsafe('begin')
   try {
     await sql.unsafe(prepare)
-    await sql.unsafe(SET_SCOPE, scopeSettings(scope))
+    await sql.unsafe(setScope(scope))
     const [row] = await sql.unsafe(`explain (format json) ${query}`, params as never[])
     return lookups(row?.['QUERY PLAN'][0].Plan)
   } finally {

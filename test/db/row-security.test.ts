@@ -267,6 +267,18 @@ test('in the scope of the system the heads of all journals can be read, and noth
   expect(await everything()).toEqual(before)
 })
 
+test.each(["it's", "x'; set local orkestrate.system = 'on", "\\'; rollback; --", '\\', 'zażółć', '$1', '%s'])(
+  'a scope is of the id alone, whatever that is made of: %j',
+  async (id) => {
+    const settings = await t.database.read({ workspace: id, user: id }, (orm) =>
+      orm.execute(sql`select current_setting('orkestrate.workspace_id') as workspace,
+        current_setting('orkestrate.user_id') as person, current_setting('orkestrate.system') as system,
+        current_setting('transaction_isolation') as isolation`),
+    )
+    expect(settings).toEqual([{ workspace: id, person: id, system: '', isolation: 'repeatable read' }])
+  },
+)
+
 describe('a scope ends with its transaction', () => {
   const endings: Record<string, (tx: Pick<Orm, 'execute'>) => Promise<unknown>> = {
     'that commits': () => Promise.resolve(),
@@ -333,12 +345,12 @@ describe('BEGIN, the scope and the first statements go in one burst', () => {
     expect(await refusal(writing)).toBe(READ_ONLY)
   })
 
-  test('and what was sent behind a scope that was refused has done nothing; the scope’s error is told', async () => {
+  test('and nothing is done behind a scope that cannot be, not even what needs none', async () => {
     // PostgreSQL has no text with NUL.
     const refused = t.database.write({ workspace: `${a}\0` }, (tx) =>
       tx.execute(sql`update users set name = 'changed'`).catch(() => 'hidden'),
     )
-    expect(await refusal(refused)).toBe('22021')
+    await expect(refused).rejects.toThrow('NUL')
     const changed = await t.database.query((orm) => orm.execute(sql`select 1 from users where name = 'changed'`))
     expect(changed).toHaveLength(0)
   })
