@@ -37,7 +37,7 @@ export const claim: Family = {
 }
 
 const WHY_FEWER =
-  'a claim is eleven statements in two round trips, under row-level security, with a guard that judges it once more in the database, ' +
+  'a claim is ten statements in two round trips, under row-level security, with a guard that judges it once more in the database, ' +
   'and an event of a hash chain; each statement costs the two processes about 0.15 ms together. pgbench’s four cost PostgreSQL as ' +
   'much as one of ours, and nobody has to speak HTTP, OAuth or MCP for them'
 
