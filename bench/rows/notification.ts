@@ -31,6 +31,9 @@ export const notification: Family = {
       reference: `without: ${per(median(measured.reference.map(claimsPerSecond)), '/s')}`,
       ratio,
       goal: atLeast(0.9, ratio.median, '×'),
+      missed:
+        'a hundred times a second a statement goes to PostgreSQL that wakes the process that listens, and that one reads what it is ' +
+        'told of; all of them share the processors that the claims are waiting for. It stands outside of their transactions',
       notes: ['two replicas of the same code, half of the workspaces each; a third one listens'],
     }
     return { rows: [row] }
