@@ -5,7 +5,8 @@
  * (docs/faults.md has the list). Each scenario prints `ok` or `FAIL` with what was measured; the exit code is 0 when
  * none failed. With the same seed the agents draw the same numbers; when things happen is the machine's affair.
  *
- * Minutes are for the scenarios that have no end of their own, `kill` and `soak`; given alone they mean `kill`.
+ * Minutes are for the scenarios that have no end of their own, `kill`, `soak` and `many`, and for each outage of
+ * `postgres-down`; given alone they mean `kill`.
  */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
