@@ -37,15 +37,17 @@ interface Worker {
   readonly agent: Agent
   readonly held: Map<string, TeamClaim>
   readonly released: Set<string>
-  /** The claim whose release was asked for and not answered. */
-  releasing: string | null
+  /** What the last answer said that the agent has to do next. */
+  next: string | null
+  /** What was asked for and not answered: the release of a claim, or a claim of a path. */
+  asked: { readonly release: string } | { readonly claim: string } | null
 }
 
 async function worker(agent: Agent, agentId: string): Promise<Worker> {
   await agent.join({ agentId })
   await agent.call('identify_intent', { userPrompt: 'Add a button', forceIntent: 'implement' })
-  expect(await agent.call('read_team_state')).toMatchObject({ phase: 'synced', nextRequiredTool: 'claim_scope' })
-  return { agent, held: new Map(), released: new Set(), releasing: null }
+  const { nextRequiredTool } = await agent.call('read_team_state')
+  return { agent, held: new Map(), released: new Set(), next: nextRequiredTool, asked: null }
 }
 
 /** One call. Rejects when the server is gone; what was not answered is then not in the record. */
@@ -54,15 +56,20 @@ async function step(self: Worker, random: (below: number) => number): Promise<vo
   const oldest = [...held.keys()][0]
   // The last claim stays: releasing it would end the task.
   if (oldest !== undefined && held.size > 1 && random(2) === 0) {
-    self.releasing = oldest
+    self.asked = { release: oldest }
     const answer = await agent.call('release_scope', { claimId: oldest })
     if (!answer.ok) throw new Error(answer.text)
-    self.releasing = null
+    self.asked = null
     held.delete(oldest)
     self.released.add(oldest)
+    self.next = answer['nextRequiredTool']
     return
   }
-  const answer = await agent.claim(`src/d${random(PLACES)}`)
+  const path = `src/d${random(PLACES)}`
+  self.asked = { claim: path }
+  const answer = await agent.claim(path)
+  self.asked = null
+  self.next = answer['nextRequiredTool']
   if (!answer.ok) return
   held.set(answer['claim'].claimId, { ...answer['claim'], agentId: agent.agentId })
 }
@@ -104,7 +111,8 @@ function expectNoOverlap(claims: readonly TeamClaim[]): void {
 
 function expectAsAcknowledged(workers: readonly Worker[], claims: readonly TeamClaim[]): void {
   const live = new Map(claims.map((claim) => [claim.claimId, claim]))
-  for (const { held, released, releasing } of workers) {
+  for (const { held, released, asked } of workers) {
+    const releasing = asked !== null && 'release' in asked ? asked.release : null
     for (const { claimId, paths, fence } of held.values()) {
       if (claimId !== releasing) expect(live.get(claimId)).toMatchObject({ paths, fence })
     }
@@ -112,13 +120,25 @@ function expectAsAcknowledged(workers: readonly Worker[], claims: readonly TeamC
   }
 }
 
+/**
+ * What an agent may be told to do next after a crash: what it was told last, or what follows from the call that was not
+ * answered. A release changes nothing of it. A claim that is granted or renewed makes up for a read that was asked for, and
+ * one that was decided on an old state asks for a read.
+ */
+function possibleNext({ held, next, asked }: Worker, mine: readonly TeamClaim[]): (string | null)[] {
+  if (asked === null || 'release' in asked) return [next]
+  if (mine.some(({ claimId }) => !held.has(claimId))) return ['update_my_state']
+  const renewed = [...held.values()].some(({ paths }) => paths.includes(asked.claim))
+  return [next, 'read_team_state', ...(renewed ? ['update_my_state'] : [])]
+}
+
 /** After a crash the truth is the server's: what was asked for and never answered may have happened. */
-function learn(self: Worker, claims: readonly TeamClaim[]): void {
-  const mine = claims.filter(({ agentId }) => agentId === self.agent.agentId)
-  self.held.clear()
-  for (const claim of mine) self.held.set(claim.claimId, claim)
-  if (self.releasing !== null && !self.held.has(self.releasing)) self.released.add(self.releasing)
-  self.releasing = null
+function learn(self: Worker, mine: readonly TeamClaim[]): void {
+  const { held, released, asked } = self
+  held.clear()
+  for (const claim of mine) held.set(claim.claimId, claim)
+  if (asked !== null && 'release' in asked && !held.has(asked.release)) released.add(asked.release)
+  self.asked = null
 }
 
 test('after kill -9 of the server every acknowledged claim is there, none overlap, and each agent goes on where it was', async () => {
@@ -144,20 +164,22 @@ test('after kill -9 of the server every acknowledged claim is there, none overla
     const { claims } = await liveClaims(observer.agent)
     expectNoOverlap(claims)
     expectAsAcknowledged(workers, claims)
+    expect(resting.next).toBe('claim_scope')
     expect(await resting.agent.join({ agentId: 'resting' })).toMatchObject({
       session: { resumed: true },
       phase: 'synced',
       nextRequiredTool: 'claim_scope',
     })
     for (const self of workers) {
-      learn(self, claims)
       const { agentId } = self.agent
+      const mine = claims.filter((claim) => claim.agentId === agentId)
+      const possible = possibleNext(self, mine)
+      learn(self, mine)
       const resumed = await self.agent.join({ agentId })
-      const claiming = self.held.size > 0
-      expect(resumed).toMatchObject({ session: { resumed: true, agentId }, phase: claiming ? 'claimed' : 'synced' })
-      // What was told before does not say which: the call that got no answer may have been a claim, and a stale one asks for
-      // a read, as a granted one makes up for it.
-      expect([claiming ? 'update_my_state' : 'claim_scope', 'read_team_state']).toContain(resumed['nextRequiredTool'])
+      const phase = mine.length > 0 ? 'claimed' : 'synced'
+      expect(resumed).toMatchObject({ session: { resumed: true, agentId }, phase })
+      expect(possible).toContain(resumed['nextRequiredTool'])
+      self.next = resumed['nextRequiredTool']
       expect(new Set(resumed['claims'].map((claim: TeamClaim) => claim.claimId))).toEqual(new Set(self.held.keys()))
     }
     const newest = Math.max(0, ...claims.map((claim) => claim.fence))
